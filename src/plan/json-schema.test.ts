@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseDocument } from "yaml";
+import { servicesJsonSchema, settingsJsonSchema } from "./json-schema.ts";
+import { planOf, serviceFrom } from "./testing.ts";
+
+type Node = { [key: string]: unknown };
+
+const SCHEMA = servicesJsonSchema() as Node;
+const SERVICE = (SCHEMA["definitions"] as Node)["service"] as Node;
+
+test("an editor gets draft-07 with a description for every key", () => {
+  assert.equal(SCHEMA["$schema"], "http://json-schema.org/draft-07/schema#");
+  const bare: string[] = [];
+  const look = (node: Node, path: string): void => {
+    for (const [key, inside] of Object.entries((node["properties"] ?? {}) as Record<string, Node>)) {
+      // A key that holds its only word, such as Compose's `condition:`, explains itself.
+      if (typeof inside["description"] !== "string" && key !== "condition") bare.push(`${path}${key}`);
+      look(inside, `${path}${key}.`);
+    }
+    for (const option of (node["anyOf"] ?? []) as Node[]) look(option, path);
+  };
+  look(SERVICE, "");
+  assert.deepEqual(bare, []);
+});
+
+test("the schema refers to nothing that it does not hold", () => {
+  for (const schema of [SCHEMA, settingsJsonSchema() as Node]) {
+    for (const [, name] of JSON.stringify(schema).matchAll(/"\$ref":"([^"]*)"/g)) {
+      const definition = name!.replace("#/definitions/", "");
+      assert.ok(Object.hasOwn(schema["definitions"] as object, definition), name);
+    }
+  }
+});
+
+test("the defaults that editors show are the defaults", () => {
+  const written: string[] = [];
+  for (const [key, node] of Object.entries(SERVICE["properties"] as Record<string, Node>)) {
+    if (node["default"] !== undefined) written.push(`${key}: ${node["default"]}`);
+    const map = ((node["anyOf"] as Node[] | undefined) ?? [node]).find((option) => option["type"] === "object");
+    const inside = Object.entries((map?.["properties"] ?? {}) as Record<string, Node>).filter(
+      ([, one]) => one["default"] !== undefined,
+    );
+    if (inside.length === 0) continue;
+    const probe = key === "healthcheck" ? ["tcp: 80"] : [];
+    if (key === "env_file") continue;
+    written.push(`${key}: { ${[...probe, ...inside.map(([name, one]) => `${name}: ${one["default"]}`)].join(", ")} }`);
+  }
+  assert.ok(written.length >= 10, written.join("\n"));
+  const { lines: _, ...spelled } = serviceFrom(`command: x\n${written.join("\n")}`);
+  const { lines: __, ...silent } = serviceFrom("command: x\nhealthcheck: { tcp: 80 }");
+  assert.deepEqual(spelled, silent);
+});
+
+const GOOD = [
+  "command: x",
+  "command: [a, 8000, true]\nuser: 1000",
+  "services: { a: { command: x }, b: { command: y, replicas: 2 } }\nx-mine: 1",
+  "command: x\nstartsecs: 5\nstop_grace_period: 1m30s\nbackoff: { first: 200ms, factor: 1.5 }",
+  "command: x\nreplicas: ${N:-2}\nenabled: yes\nrestart: no",
+  "command: x\nrestart: false\numask: 022\nlogs: none\ngive_up: never",
+  "command: x\nlogs: { max_size: 50M, keep: 3, format: raw, stderr: separate }",
+  "command: x\nenvironment: { A: 1, B: true, C: null, D: '${E}' }\nenv_file: [a, '?b', { path: c, required: false }]",
+  "command: x\nenvironment: [A=1, B]\nenv_file: a",
+  "command: x\nwhen: { any: [{ env: A }, { not: { command: [b, c] } }], file: /x }",
+  "command: x\nhealthcheck: { tcp: 8000, interval: 5s }",
+  "command: x\nhealthcheck: { http: 'http://x/' }\ndepends_on: []".replace("\ndepends_on: []", ""),
+  "services: { a: { command: x, restart: no }, b: { command: x, depends_on: { a: completed } }, c: { command: x, depends_on: [a, b] } }",
+  "command: x\nlimits: { nofile: 1024, memory: 4G, core: unlimited, cpu: 60, nice: -5 }\nstop_signal: INT\nreload_signal: SIGHUP\nstop_to: main\nsuccess_exit_codes: [0, 3]",
+  "command: x\non: { failed: 'https://x/', healthy: [a, b] }\nx-note: mine",
+];
+const BAD = [
+  "comand: x",
+  "command: { a: b }",
+  "command: []",
+  "command: x\nrestart: allways",
+  "command: x\nreplicas: 0",
+  "command: x\nstartsecs: soon",
+  "command: x\nhealthcheck: { tpc: 80 }",
+  "command: x\nservices: {}",
+  "services: { a: { comand: x } }",
+  "services: { -a: { command: x } }",
+  "command: x\nlogs: nothing",
+  "command: x\nenabled: maybe",
+  "command: x\nwhen: { not: { evn: A } }",
+  "command: x\nlimits: { nice: 30 }",
+  "command: x\ngpus: all",
+  "command: x\nstop_to: all",
+];
+
+test("editors and svcd agree on what is right and what is wrong", () => {
+  for (const text of GOOD) {
+    assert.deepEqual(planOf({ "web.yaml": text }).mistakes, [], text);
+    assert.deepEqual(problems(parseDocument(text).toJS(), SCHEMA, SCHEMA), [], text);
+  }
+  for (const text of BAD) {
+    assert.ok(planOf({ "web.yaml": text }).mistakes.length > 0, text);
+    assert.notDeepEqual(problems(parseDocument(text).toJS(), SCHEMA, SCHEMA), [], text);
+  }
+});
+
+/** As much of a JSON Schema validator as our schema has words. */
+function problems(value: unknown, schema: Node, root: Node, path = "$"): string[] {
+  const told: string[] = [];
+  const kind = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+  const valid = (one: Node): boolean => problems(value, one, root, path).length === 0;
+  for (const [word, rule] of Object.entries(schema)) {
+    const no = (): number => told.push(`${path}: ${word} ${JSON.stringify(rule)?.slice(0, 80)}`);
+    const map = kind === "object" ? (value as Node) : {};
+    switch (word) {
+      case "$ref":
+        told.push(
+          ...problems(
+            value,
+            (root["definitions"] as Record<string, Node>)[String(rule).replace("#/definitions/", "")]!,
+            root,
+            path,
+          ),
+        );
+        break;
+      case "type":
+        if (rule === "integer" ? !Number.isInteger(value) : ![rule].flat().includes(kind)) no();
+        break;
+      case "enum":
+        if (!(rule as unknown[]).includes(value)) no();
+        break;
+      case "const":
+        if (value !== rule) no();
+        break;
+      case "anyOf":
+        if (!(rule as Node[]).some(valid)) no();
+        break;
+      case "if":
+        told.push(...problems(value, schema[valid(rule as Node) ? "then" : "else"] as Node, root, path));
+        break;
+      case "pattern":
+        if (kind === "string" && !new RegExp(String(rule)).test(String(value))) no();
+        break;
+      case "minLength":
+        if (kind === "string" && String(value).length < Number(rule)) no();
+        break;
+      case "maxLength":
+        if (kind === "string" && String(value).length > Number(rule)) no();
+        break;
+      case "minimum":
+        if (kind === "number" && Number(value) < Number(rule)) no();
+        break;
+      case "maximum":
+        if (kind === "number" && Number(value) > Number(rule)) no();
+        break;
+      case "minItems":
+        if (Array.isArray(value) && value.length < Number(rule)) no();
+        break;
+      case "items":
+        if (Array.isArray(value))
+          value.forEach((one, index) => {
+            told.push(...problems(one, rule as Node, root, `${path}[${index}]`));
+          });
+        break;
+      case "required":
+        for (const key of rule as string[]) if (kind === "object" && !Object.hasOwn(map, key)) no();
+        break;
+      case "propertyNames":
+        for (const key of Object.keys(map)) told.push(...problems(key, rule as Node, root, `${path}.${key}`));
+        break;
+      case "properties":
+        for (const [key, one] of Object.entries(rule as Record<string, Node>))
+          if (Object.hasOwn(map, key)) told.push(...problems(map[key], one, root, `${path}.${key}`));
+        break;
+      case "additionalProperties":
+        for (const key of Object.keys(map)) {
+          const known =
+            Object.hasOwn((schema["properties"] ?? {}) as object, key) ||
+            Object.keys((schema["patternProperties"] ?? {}) as object).some((one) => new RegExp(one).test(key));
+          if (!known) rule === false ? no() : told.push(...problems(map[key], rule as Node, root, `${path}.${key}`));
+        }
+        break;
+      case "$schema":
+      case "title":
+      case "description":
+      case "default":
+      case "definitions":
+      case "then":
+      case "else":
+      case "patternProperties":
+        break;
+      default:
+        assert.fail(`this test does not know the word ${word}`);
+    }
+  }
+  return told;
+}

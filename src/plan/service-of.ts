@@ -1,0 +1,303 @@
+/**
+ * What was written about one service, made into the service: every default filled in, and what no single key can know
+ * checked between keys.
+ */
+import type { Backoff, GiveUp, HealthPolicy, Policy } from "../service/policy.ts";
+import { listed } from "./flaw.ts";
+import type { Lookup } from "./interpolate.ts";
+import {
+  type Check,
+  type Command,
+  type Condition,
+  type Dependency,
+  type EnvFile,
+  type Hook,
+  type Hooks,
+  type Limits,
+  type Logs,
+  RLIMITS,
+  type Rlimit,
+  type Service,
+  type Source,
+  type Template,
+} from "./plan.ts";
+import { serviceShape, type WrittenCondition, type WrittenService } from "./schema.ts";
+import { type Complaint, type Path, readWith, type Value } from "./shape.ts";
+import { formatDuration } from "./units.ts";
+import { splitWords } from "./words.ts";
+
+/** A service as its own keys describe it. Whom it depends on is known by name only: the others may not have been read yet. */
+export interface Described {
+  /** All instances; one without a number when `replicas` is 1. `dependsOn` is still empty. */
+  readonly instances: readonly Service[];
+  readonly dependencies: readonly (Dependency & { readonly path: Path })[];
+}
+
+export interface Header {
+  readonly name: string;
+  readonly source: Source;
+  /** The file's stem. */
+  readonly group: string;
+  readonly lines: Readonly<Record<string, number>>;
+}
+
+export function serviceOf(
+  header: Header,
+  written: Value,
+  variables: Lookup,
+): Described | { readonly complaints: readonly Complaint[] } {
+  const read = readWith(serviceShape, written, variables);
+  if ("complaints" in read) return read;
+  const keys = read.value;
+  const complaints: Complaint[] = [];
+  const complain: Complain = (path, what, fix, points = "value", at) => {
+    complaints.push({ path, fix, points, at, what: (label) => `${label}${what}` });
+  };
+  const service = assemble(header, keys, complain);
+  if (complaints.length > 0) return { complaints };
+  return {
+    instances: instancesOf(service, keys.replicas ?? 1, header.group),
+    dependencies: dependenciesOf(keys.depends_on),
+  };
+}
+
+type Complain = (path: Path, what: string, fix: string, points?: "key" | "value", at?: number) => void;
+
+function assemble(header: Header, keys: WrittenService, complain: Complain): Service {
+  return {
+    name: header.name,
+    replica: null,
+    groups: [header.group],
+    source: header.source,
+    lines: header.lines,
+    description: keys.description ?? "",
+    command:
+      keys.shell === true ? shellCommandOf(keys.command, complain) : commandOf(keys.command, ["command"], complain),
+    workingDir: keys.working_dir ?? null,
+    user: keys.user ?? null,
+    group: keys.group ?? null,
+    umask: keys.umask ?? null,
+    environment: Object.fromEntries(keys.environment ?? []),
+    envFiles: envFilesOf(keys.env_file),
+    venv: keys.venv ?? null,
+    when: keys.when === undefined ? null : conditionOf(keys.when, ["when"], complain),
+    enabled: keys.enabled ?? true,
+    autostart: keys.autostart ?? true,
+    policy: policyOf(keys, complain),
+    check: checkOf(keys, complain),
+    dependsOn: [],
+    reloadSignal: keys.reload_signal ?? null,
+    limits: limitsOf(keys.limits),
+    logs: logsOf(keys.logs),
+    on: hooksOf(keys.on, complain),
+  };
+}
+
+function instancesOf(service: Service, replicas: number, group: string): Service[] {
+  if (replicas === 1) return [service];
+  const groups = [...new Set([group, service.name])];
+  return Array.from({ length: replicas }, (_, index) => ({
+    ...service,
+    name: `${service.name}@${index + 1}`,
+    replica: index + 1,
+    groups,
+  }));
+}
+
+// --- what runs ---------------------------------------------------------------------------------------------------
+
+type WrittenCommand = string | string[];
+
+function commandOf(written: WrittenCommand, path: Path, complain: Complain): Command {
+  if (typeof written !== "string") {
+    if (written[0]!.trim() === "")
+      complain([...path, 0], ": the program's name is empty", "begin the list with the program");
+    return { kind: "words", words: written };
+  }
+  // With variables in it, the words are only known at a start.
+  const words = written.includes("$") ? null : splitWords(written);
+  if (words !== null && !words.ok) complain(path, `: ${words.flaw.what}`, words.flaw.fix, "value", words.flaw.at);
+  if (words?.ok && (words.value[0] ?? "") === "")
+    complain(path, ": the program's name is empty", "begin with the program");
+  return { kind: "text", text: written };
+}
+
+function shellCommandOf(written: WrittenCommand, complain: Complain): Command {
+  if (typeof written === "string") return { kind: "shell", text: written };
+  complain(
+    ["command"],
+    ": a list needs no shell, yet `shell: true` is set",
+    "write the command as text, or remove `shell: true`",
+  );
+  return { kind: "words", words: written };
+}
+
+function envFilesOf(written: WrittenService["env_file"]): EnvFile[] {
+  const files = written === undefined ? [] : typeof written === "string" ? [written] : written;
+  return files.map((file) => {
+    const path = typeof file === "string" ? file : file.path;
+    const optional = path.startsWith("?") || (typeof file === "object" && file.required === false);
+    return { path: path.replace(/^\?/, ""), optional };
+  });
+}
+
+function conditionOf(written: WrittenCondition, path: Path, complain: Complain): Condition {
+  const many = (value: string | string[] | undefined): string[] =>
+    value === undefined ? [] : typeof value === "string" ? [value] : value;
+  const group = (key: "all" | "any"): Condition[] => {
+    const inside = written[key];
+    return inside === undefined
+      ? []
+      : [{ kind: key, conditions: inside.map((one, index) => conditionOf(one, [...path, key, index], complain)) }];
+  };
+  const conditions: Condition[] = [
+    ...many(written.env).map((name): Condition => ({ kind: "env", name })),
+    ...many(written.command).map((program): Condition => ({ kind: "command", program })),
+    ...many(written.file).map((file): Condition => ({ kind: "file", path: file })),
+    ...(written.not === undefined
+      ? []
+      : [{ kind: "not", condition: conditionOf(written.not, [...path, "not"], complain) } as const]),
+    ...group("all"),
+    ...group("any"),
+  ];
+  if (conditions.length === 0)
+    complain(path, ": the condition says nothing", "write at least one of env, command, file, not, all, any");
+  return conditions.length === 1 ? conditions[0]! : { kind: "all", conditions };
+}
+
+// --- how it lives --------------------------------------------------------------------------------------------------
+
+function policyOf(keys: WrittenService, complain: Complain): Policy {
+  const exitCodes = keys.success_exit_codes ?? 0;
+  return {
+    restart: keys.restart ?? "always",
+    successExitCodes: typeof exitCodes === "number" ? [exitCodes] : exitCodes,
+    startsecsMs: keys.startsecs ?? 1000,
+    backoff: backoffOf(keys.backoff, complain),
+    giveUp: giveUpOf(keys, complain),
+    stopSignal: keys.stop_signal ?? "SIGTERM",
+    stopGraceMs: keys.stop_grace_period ?? 10_000,
+    stopTo: keys.stop_to ?? "group",
+    health: healthOf(keys.healthcheck),
+  };
+}
+
+function backoffOf(written: WrittenService["backoff"], complain: Complain): Backoff {
+  const firstMs = written?.first ?? 200;
+  const longestMs = written?.longest ?? Math.max(60_000, firstMs);
+  if (longestMs < firstMs) {
+    complain(
+      ["backoff", "longest"],
+      `: ${formatDuration(longestMs)} is less than \`first\` (${formatDuration(firstMs)})`,
+      "make `longest` at least as long as `first`",
+    );
+  }
+  return {
+    firstMs,
+    factor: written?.factor ?? 2,
+    longestMs,
+    jitter: written?.jitter ?? 0.1,
+    steadyMs: written?.steady ?? 60_000,
+  };
+}
+
+function giveUpOf(keys: WrittenService, complain: Complain): GiveUp {
+  const written = keys.give_up;
+  if (keys.startretries !== undefined) {
+    if (written !== undefined)
+      complain(["startretries"], ": `give_up` is there too, and one of them decides", "remove one of the two", "key");
+    return { kind: "startretries", retries: keys.startretries };
+  }
+  if (written === "never") return { kind: "never" };
+  return { kind: "window", failures: written?.failures ?? 10, withinMs: written?.within ?? 600_000 };
+}
+
+function healthOf(written: WrittenService["healthcheck"]): HealthPolicy | null {
+  if (written === undefined) return null;
+  return {
+    intervalMs: written.interval ?? 10_000,
+    timeoutMs: written.timeout ?? 5000,
+    retries: written.retries ?? 3,
+    startPeriodMs: written.start_period ?? 30_000,
+    onUnhealthy: written.on_unhealthy ?? "restart",
+  };
+}
+
+const PROBES = ["http", "tcp", "exec", "log"] as const;
+
+function checkOf(keys: WrittenService, complain: Complain): Check | null {
+  const written = keys.healthcheck;
+  if (written === undefined) return null;
+  const given = PROBES.filter((probe) => written[probe] !== undefined);
+  if (given.length === 0)
+    complain(["healthcheck"], " does not say what to probe", `add one of ${listed(PROBES, "or")}`, "key");
+  if (given.length > 1)
+    complain(["healthcheck", given[1]!], `: ${listed(given)} are given, and one decides`, "keep one of them", "key");
+  if (written.http !== undefined) return { kind: "http", url: written.http };
+  if (written.tcp !== undefined) return { kind: "tcp", address: written.tcp };
+  if (written.exec !== undefined)
+    return { kind: "exec", command: commandOf(written.exec, ["healthcheck", "exec"], complain) };
+  if (keys.logs === "none")
+    complain(
+      ["healthcheck", "log"],
+      " reads the output, which `logs: none` discards",
+      "remove `logs: none`, or probe with http, tcp or exec",
+      "key",
+    );
+  return { kind: "log", pattern: written.log ?? "" };
+}
+
+function dependenciesOf(written: WrittenService["depends_on"]): Described["dependencies"] {
+  if (written === undefined) return [];
+  const all = (typeof written === "string" ? [written] : written).map((one, index) => {
+    if (typeof one === "string")
+      return {
+        name: one,
+        condition: "started" as const,
+        path: typeof written === "string" ? ["depends_on"] : ["depends_on", index],
+      };
+    const [name, how] = one;
+    return { name, condition: typeof how === "string" ? how : how.condition, path: ["depends_on", name] };
+  });
+  return [...new Map(all.map((one) => [one.name, one])).values()];
+}
+
+// --- around it -------------------------------------------------------------------------------------------------------
+
+function limitsOf(written: WrittenService["limits"] = {}): Limits {
+  const rlimits: Partial<Record<Rlimit, number | null>> = {};
+  for (const name of RLIMITS) {
+    const limit = written[name];
+    if (limit !== undefined) rlimits[name] = limit;
+  }
+  return { rlimits, nice: written.nice ?? null, oomScoreAdj: written.oom_score_adj ?? null };
+}
+
+function logsOf(written: WrittenService["logs"] = {}): Logs | null {
+  if (written === "none") return null;
+  return {
+    maxSizeBytes: written.max_size ?? 50 * 1024 * 1024,
+    keep: written.keep ?? 10,
+    timestamps: written.timestamps ?? false,
+    compress: written.compress ?? true,
+    stderr: written.stderr ?? "merged",
+  };
+}
+
+function hooksOf(written: WrittenService["on"] = {}, complain: Complain): Hooks {
+  const hooks: Partial<Record<keyof Hooks, Hook>> = {};
+  for (const event of ["failed", "healthy", "stopped"] as const) {
+    const hook = written[event];
+    if (hook !== undefined) hooks[event] = hookOf(hook, ["on", event], complain);
+  }
+  return hooks;
+}
+
+function hookOf(written: WrittenCommand, path: Path, complain: Complain): Hook {
+  if (typeof written === "string" && isWebhook(written)) return { kind: "webhook", url: written };
+  return { kind: "command", command: commandOf(written, path, complain) };
+}
+
+export function isWebhook(text: Template): boolean {
+  return /^\s*https?:\/\/\S+\s*$/i.test(text);
+}
