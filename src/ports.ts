@@ -1,0 +1,200 @@
+/**
+ * What the supervisor needs from the world, as interfaces in its own words. Each has a real form in `os/` and a
+ * simulated one in `sim/`; the comments are the contract that both keep.
+ *
+ * All calls return at once. What happens later comes back as a call of the supervisor's own methods.
+ */
+import type { DaemonSettings, Hook, Service } from "./plan/plan.ts";
+import type { Exit } from "./service/exit.ts";
+import type { Instant, Life, RunNumber } from "./service/life.ts";
+import type { Signal } from "./service/policy.ts";
+
+export interface Clock {
+  /** Milliseconds that only go forward (CLOCK_MONOTONIC): for every duration and deadline. */
+  now(): Instant;
+  /** The date a person reads. It can jump: for what people see only. */
+  wallTime(): Date;
+  /** One alarm: `supervisor.tick()` is called at or after `at`. A new call replaces the old one; null: none. */
+  wakeAt(at: Instant | null): void;
+}
+
+/** Numbers in [0, 1). */
+export interface Chance {
+  next(): number;
+}
+
+/** The keeper, as the supervisor sees it. Reports come back through `supervisor.keeper…`. */
+export interface Processes {
+  /** Answered by exactly one of spawned / refused, then (if spawned) by exactly one exited. */
+  spawn(service: Service, run: RunNumber, launch: Launch): void;
+  /** A run that is gone is no error: its end is under way to us. */
+  signal(service: string, run: RunNumber, signal: Signal, to: "main" | "group"): void;
+  /** KILL for everything that is left of the run. */
+  end(service: string, run: RunNumber): void;
+  /** The end of this run is in the journal. */
+  noted(service: string, run: RunNumber): void;
+  /** The settings of its logs changed while it runs. */
+  logsChanged(service: Service): void;
+  /** The service is gone from the plan and nothing of it runs. */
+  forget(service: string): void;
+  /** Everything is going to be stopped; a core that comes after this one is told so. */
+  stopping(): void;
+  /** Everything is stopped: end svcd. */
+  leave(status: number): void;
+}
+
+/** Everything about a start that the machine decides at that moment; opaque to the supervisor but for these words. */
+export interface Launch {
+  readonly argv: readonly string[];
+  readonly file: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly umask: number | null;
+  readonly uid: number | null;
+}
+
+export type Prepared =
+  | { readonly kind: "launch"; readonly launch: Launch }
+  /** It cannot be started, in one line: "vllm: not found on PATH of this service: /usr/bin:/bin". */
+  | { readonly kind: "refusal"; readonly cause: string; readonly permanent: boolean };
+
+export interface Launcher {
+  /** Reads env files, fills in templates, finds the program, composes the exec chain. */
+  prepare(service: Service, run: RunNumber): Prepared;
+  /** The kernel refused a launch (errno name): the same in words, with what the file system says about it. */
+  explainRefusal(
+    launch: Launch,
+    code: string,
+    message: string,
+  ): { readonly cause: string; readonly permanent: boolean };
+  /** Why this machine does not want the service (its `when:`); null: it does. */
+  unmet(service: Service): string | null;
+}
+
+export interface Prober {
+  /** A run is about to be spawned: what its logs hold until now is not its output. */
+  began(service: Service, run: RunNumber): void;
+  /** Answered by exactly one `supervisor.probed`, within the timeout. Probes of one run never overlap. */
+  probe(service: Service, run: RunNumber): void;
+  /** The run is over: answers no longer matter, whatever is under way ends. */
+  forget(service: string, run: RunNumber): void;
+}
+
+/** What was observed; survives the core, not the machine. Losing it costs history, never a second copy. */
+export interface Journal {
+  record(entry: JournalEntry): void;
+}
+
+/** What a journal holds when a core takes over: the last word about each service. */
+export interface Memory {
+  readonly lives: ReadonlyMap<string, Life>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly good: ReadonlyMap<string, GoodRun>;
+  /** Last run numbers of services that are gone: a number is never used twice, whoever comes back under the name. */
+  readonly lastRuns: ReadonlyMap<string, RunNumber>;
+  /** Taken out of supervision by hand. */
+  readonly aside: readonly string[];
+  /** `svcd.yaml` as it was last understood; null: it never was. */
+  readonly settings: DaemonSettings | null;
+}
+
+/** The last run that was well, and the definition it ran with. */
+export interface GoodRun {
+  readonly run: RunNumber;
+  readonly service: Service;
+}
+
+/** The keeper's word when a core comes up. */
+export interface Inherited {
+  /** false: this keeper never had a core before; a run it does not know ended unseen. */
+  readonly sameKeeper: boolean;
+  readonly live: readonly RunningProcess[];
+  readonly ended: readonly EndedProcess[];
+  readonly stopping: boolean;
+  /** The highest run of each service that the keeper has heard of, should the journal have missed some. */
+  readonly lastRuns: Readonly<Record<string, RunNumber>>;
+}
+
+export interface RunningProcess {
+  readonly service: string;
+  readonly run: RunNumber;
+  readonly pid: number;
+  readonly startedAt: Instant;
+  /** The last signal that was sent to it; null: none was. */
+  readonly signalled?: Signal | null;
+}
+
+export interface EndedProcess {
+  readonly service: string;
+  readonly run: RunNumber;
+  readonly exit: Exit;
+}
+
+export type JournalEntry =
+  | { readonly kind: "life"; readonly service: string; readonly life: Life }
+  /** What a service was when it was last taken up, so that a broken file cannot change it. */
+  | { readonly kind: "service"; readonly service: Service }
+  /** The definition of the run, for "what changed since the last good run". */
+  | { readonly kind: "good"; readonly name: string; readonly good: GoodRun }
+  | { readonly kind: "gone"; readonly name: string; readonly lastRun: RunNumber }
+  /** All that are taken out by hand now. */
+  | { readonly kind: "aside"; readonly names: readonly string[] }
+  | { readonly kind: "settings"; readonly settings: DaemonSettings }
+  /** svcd ended in order: what was before counts no longer. */
+  | { readonly kind: "left" };
+
+/** What people asked for, durable before `save` returns (or the failure told). */
+export interface Wishes {
+  of(service: string): Wish;
+  /** Throws an OperatorError when it cannot be made durable; the wishes hold all the same while svcd runs. */
+  save(changes: ReadonlyMap<string, Wish>): void;
+}
+
+export interface Wish {
+  /** `svctl enable` / `disable`; null: as the file says. */
+  readonly enabled: boolean | null;
+  /** Stopped by a person; kept until someone starts it, or the machine boots anew. */
+  readonly stopped: boolean;
+}
+
+export const noWish: Wish = { enabled: null, stopped: false };
+
+export interface Hooks {
+  /** Runs the command or posts the JSON; bounded in time and number; failures are told in svcd's log. */
+  run(hook: Hook, facts: HookFacts): void;
+}
+
+export interface HookFacts {
+  readonly service: Service;
+  readonly what: "failed" | "healthy" | "stopped";
+  readonly why: string;
+  readonly run: RunNumber;
+}
+
+/** What becomes known to everyone who listens: the event stream, svcd's own log. */
+export interface Announcer {
+  announce(news: News): void;
+}
+
+export type News =
+  /** Its state, health or pid is another than before. */
+  | { readonly kind: "state"; readonly service: string; readonly before: Life; readonly after: Life }
+  | { readonly kind: "removed"; readonly service: string }
+  | { readonly kind: "daemon"; readonly text: string };
+
+/** Something a person can put right. Anything else that is thrown is a bug in svcd. */
+export class OperatorError extends Error {
+  override readonly name = "OperatorError";
+  readonly what: string;
+  readonly where: string;
+  readonly fix: string;
+
+  constructor(what: string, where: string, fix: string) {
+    super(`${what}\n  where: ${where}\n  fix:   ${fix}`);
+    this.what = what;
+    this.where = where;
+    this.fix = fix;
+  }
+}
+
+export type { Exit };

@@ -1,0 +1,55 @@
+/**
+ * What an operator decided about the life of one service, as numbers and words the pure step can use.
+ * The plan makes it; `step` reads it; nothing else interprets it.
+ */
+
+/** Signals by their POSIX name with the SIG prefix, as `kill -l` lists them. */
+export type Signal = NodeJS.Signals;
+
+export type RestartRule = "always" | "on-failure" | "no";
+
+export interface Backoff {
+  /** Least time from one start to the next after the first failure in a row. */
+  readonly firstMs: number;
+  readonly factor: number;
+  readonly longestMs: number;
+  /** Share of the delay that chance adds or takes away: 0.1 = ±10 %. */
+  readonly jitter: number;
+  /** A run that was up this long forgives all failures before it. */
+  readonly steadyMs: number;
+}
+
+export type GiveUp =
+  | { readonly kind: "never" }
+  /** FATAL after this many failures inside a sliding window. */
+  | { readonly kind: "window"; readonly failures: number; readonly withinMs: number }
+  /**
+   * supervisord's rule (docs/subprocess.rst): after the k-th death before `startsecs` wait k seconds; FATAL when the
+   * retries are used up; reaching RUNNING resets the count.
+   */
+  | { readonly kind: "startretries"; readonly retries: number };
+
+/** When probes run and what their results mean; what is probed is the plan's and the edge's business. */
+export interface HealthPolicy {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Failures in a row, after the start period, that make the service unhealthy. */
+  readonly retries: number;
+  /** From the start of the run: failures only mean "not ready yet". Ends early with the first success. */
+  readonly startPeriodMs: number;
+  readonly onUnhealthy: "restart" | "nothing";
+}
+
+export interface Policy {
+  readonly restart: RestartRule;
+  readonly successExitCodes: readonly number[];
+  /** Up this long before it counts as RUNNING. */
+  readonly startsecsMs: number;
+  readonly backoff: Backoff;
+  readonly giveUp: GiveUp;
+  readonly stopSignal: Signal;
+  readonly stopGraceMs: number;
+  /** Who gets the first signal of a stop; KILL always goes to everything that is left of the run. */
+  readonly stopTo: "group" | "main";
+  readonly health: HealthPolicy | null;
+}
