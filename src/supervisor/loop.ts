@@ -1,0 +1,352 @@
+/**
+ * The one loop: events of all services through the pure step, effects out through ports, one alarm.
+ *
+ *   event ──▶ queue ──▶ step ──▶ journal ──▶ effects ──▶ ports
+ *               ▲                               │
+ *               └── who waited for this? ◀──────┘
+ *
+ * Everything is synchronous: `drain` returns when the queue is empty and everybody concerned has been asked. What the
+ * journal must know is written before an effect leaves.
+ */
+import type { Service } from "../plan/plan.ts";
+import type {
+  Announcer,
+  Chance,
+  Clock,
+  GoodRun,
+  Hooks,
+  Journal,
+  Launch,
+  Launcher,
+  Prepared,
+  Prober,
+  Processes,
+  RunningProcess,
+  Wishes,
+} from "../ports.ts";
+import { deadline, type Effect, type Event, type Life, type RunNumber, runOf, step } from "../service/life.ts";
+import { Deadlines } from "./deadlines.ts";
+import { blockers, dependentsOf, endsBefore } from "./dependencies.ts";
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly processes: Processes;
+  readonly launcher: Launcher;
+  readonly prober: Prober;
+  readonly journal: Journal;
+  readonly wishes: Wishes;
+  readonly hooks: Hooks;
+  readonly announcer: Announcer;
+}
+
+/** One service under supervision. */
+export interface Supervised {
+  /** The definition in force. */
+  service: Service;
+  life: Life;
+  /** The life that was announced last. */
+  shown: Life;
+  /** The present process, once the keeper has named it. */
+  process: RunningProcess | null;
+  /** The one before it; its pid is what the kernel's log speaks of. */
+  lastProcess: RunningProcess | null;
+  /** What the present run was started with; differs from `service` when a change needs no restart. */
+  startedWith: Service | null;
+  good: GoodRun | null;
+  /** Gone from the plan: it ends and is then forgotten. */
+  isRemoved: boolean;
+  /** The launch that the keeper has not answered yet. */
+  launch: Launch | null;
+}
+
+export class Loop {
+  readonly members = new Map<string, Supervised>();
+  /** Last run numbers of services that are gone. */
+  readonly lastRuns = new Map<string, RunNumber>();
+  readonly #ports: Ports;
+  readonly #describe: (name: string) => string;
+  readonly #onQuiet: () => void;
+  readonly #onBug: (error: unknown) => void;
+  readonly #deadlines = new Deadlines();
+  readonly #queue: { readonly name: string; readonly event: Event }[] = [];
+  readonly #toResolve = new Set<string>();
+  /** Runs that must end once everything that depends on them has. */
+  readonly #leaving = new Map<string, "stop" | "restart">();
+  /** Members on their way out. */
+  readonly #removed = new Set<string>();
+  #dependents: ReadonlyMap<string, readonly string[]> = new Map();
+  #isDraining = false;
+
+  /**
+   * `onBug`: something threw that never should; the core must end. `describe`: a service for somebody who waits for it. `onQuiet`:
+   * everything that was known has been taken in.
+   */
+  constructor(ports: Ports, describe: (name: string) => string, onQuiet: () => void, onBug: (error: unknown) => void) {
+    this.#ports = ports;
+    this.#describe = describe;
+    this.#onQuiet = onQuiet;
+    this.#onBug = onBug;
+  }
+
+  add(service: Service, life: Life): Supervised {
+    const fresh = { process: null, lastProcess: null, startedWith: null, good: null, isRemoved: false, launch: null };
+    const member: Supervised = { service, life, shown: life, ...fresh };
+    this.members.set(service.name, member);
+    return member;
+  }
+
+  /** It ends, after what depends on it, and is then forgotten. */
+  remove(name: string): void {
+    const member = this.members.get(name);
+    if (member === undefined) return;
+    member.isRemoved = true;
+    this.#removed.add(name);
+    this.leave(name, "stop");
+  }
+
+  enqueue(name: string, event: Event): void {
+    this.#queue.push({ name, event });
+  }
+
+  /** Down (or down and up again), but only after everything that depends on it and goes down too. */
+  leave(name: string, how: "stop" | "restart"): void {
+    this.#leaving.set(name, how);
+    this.enqueue(name, { type: how === "stop" ? "stop later" : "restart later" });
+  }
+
+  /** Up, whatever `leave` was asked before. */
+  start(name: string): void {
+    this.#leaving.delete(name);
+    this.enqueue(name, { type: "start" });
+  }
+
+  /** Services or their dependencies are others than before: who waits may wait for something else now. */
+  definitionsChanged(): void {
+    this.#dependents = dependentsOf(this.members);
+    for (const [name, { life }] of this.members) {
+      if (life.state.at === "waiting") this.#toResolve.add(name);
+      this.#setDeadline(name);
+    }
+  }
+
+  dependentsOf(name: string): readonly string[] {
+    return this.#dependents.get(name) ?? [];
+  }
+
+  /** Who must end before this one may be signalled. */
+  endsAfter(name: string): readonly string[] {
+    return endsBefore(this.dependentsOf(name), this.members, this.#leaving);
+  }
+
+  runs(name: string): boolean {
+    const member = this.members.get(name);
+    return member !== undefined && runOf(member.life.state) !== null;
+  }
+
+  tick(): void {
+    for (const name of this.#deadlines.due(this.#ports.clock.now())) this.enqueue(name, { type: "tick" });
+    this.drain();
+  }
+
+  drain(): void {
+    if (this.#isDraining) return; // A port called back from within: the loop below goes on with it.
+    this.#isDraining = true;
+    try {
+      this.#untilQuiet();
+    } catch (error) {
+      // A port threw: what is half done must not be gone on with. The core ends and the next one takes over; `isDraining`
+      // stays set, so nothing runs on until then.
+      this.#onBug(error);
+      throw error;
+    }
+    this.#isDraining = false;
+    this.#forgetRemoved();
+    this.#ports.clock.wakeAt(this.#deadlines.next());
+    this.#onQuiet();
+  }
+
+  #untilQuiet(): void {
+    do {
+      for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) {
+        this.#handle(item.name, item.event);
+      }
+      this.#letLeave();
+      if (this.#queue.length === 0) this.#resolveOne();
+    } while (this.#queue.length > 0 || this.#toResolve.size > 0);
+  }
+
+  #handle(name: string, event: Event): void {
+    const member = this.members.get(name);
+    if (member === undefined) return;
+    const { clock, chance, journal } = this.#ports;
+    const before = member.life;
+    const [after, effects] = step(before, event, clock.now(), member.service.policy, chance.next());
+    if (after !== before) {
+      member.life = after;
+      this.#setDeadline(name);
+      if (isWorthRecording(before, after)) journal.record({ kind: "life", service: name, life: after });
+      this.#whenChanged(name, member, before);
+    }
+    for (const effect of effects) this.#do(name, member, effect);
+    this.#show(name, member);
+  }
+
+  /** Nobody need hear of the moment in which the supervisor itself looks what stands in the way. */
+  #show(name: string, member: Supervised): void {
+    const { life, shown } = member;
+    const isPassing = life.state.at === "waiting" && life.state.blockers.length === 0;
+    if (isPassing || !isVisible(shown, life)) return;
+    member.shown = life;
+    this.#ports.announcer.announce({ kind: "state", service: name, before: shown, after: life });
+  }
+
+  #whenChanged(name: string, member: Supervised, before: Life): void {
+    const { life } = member;
+    const run = runOf(before.state);
+    if (run !== null && runOf(life.state) !== run) {
+      this.#ports.prober.forget(name, run);
+      member.lastProcess = member.process;
+      member.process = null;
+      member.launch = null;
+    }
+    if (life.state.at === "waiting" && before.state.at !== "waiting") this.#toResolve.add(name);
+    for (const dependent of this.#dependents.get(name) ?? []) {
+      if (this.members.get(dependent)?.life.state.at === "waiting") this.#toResolve.add(dependent);
+    }
+  }
+
+  #setDeadline(name: string): void {
+    const { life, service } = this.members.get(name)!;
+    this.#deadlines.set(name, deadline(life, service.policy));
+  }
+
+  #do(name: string, member: Supervised, effect: Effect): void {
+    const { processes, prober, hooks } = this.#ports;
+    switch (effect.do) {
+      case "spawn":
+        return this.#spawn(name, member, effect.run);
+      case "signal":
+        return processes.signal(name, effect.run, effect.signal, effect.to);
+      case "end":
+        return processes.end(name, effect.run);
+      case "probe":
+        return prober.probe(member.service, effect.run);
+      case "tell": {
+        if (effect.what === "healthy") this.#noteGoodRun(name, member);
+        const hook = member.service.on[effect.what];
+        if (hook !== undefined) {
+          hooks.run(hook, { service: member.service, what: effect.what, why: effect.why, run: member.life.lastRun });
+        }
+      }
+    }
+  }
+
+  #spawn(name: string, member: Supervised, run: RunNumber): void {
+    member.startedWith = member.service;
+    const prepared = this.#prepare(member.service, run);
+    if (prepared.kind === "refusal") {
+      this.enqueue(name, { type: "refused", run, cause: prepared.cause, permanent: prepared.permanent });
+      return;
+    }
+    member.launch = prepared.launch;
+    this.#ports.processes.spawn(member.service, run, prepared.launch);
+  }
+
+  /** The file system can surprise; what nobody foresaw about one service must not touch the others. */
+  #prepare(service: Service, run: RunNumber): Prepared {
+    try {
+      const prepared = this.#ports.launcher.prepare(service, run);
+      if (prepared.kind === "launch") this.#ports.prober.began(service, run);
+      return prepared;
+    } catch (error) {
+      return { kind: "refusal", cause: `it cannot be prepared: ${(error as Error).message}`, permanent: false };
+    }
+  }
+
+  #noteGoodRun(name: string, member: Supervised): void {
+    member.good = { run: member.life.lastRun, service: member.startedWith ?? member.service };
+    this.#ports.journal.record({ kind: "good", name, good: member.good });
+  }
+
+  /** One at a time, and only when all that is known has been taken in: a start rests on what is so. */
+  #resolveOne(): void {
+    const [name] = this.#toResolve;
+    if (name === undefined) return;
+    this.#toResolve.delete(name);
+    this.#resolve(name);
+  }
+
+  #resolve(name: string): void {
+    const member = this.members.get(name);
+    if (member === undefined) return;
+    const { service, life } = member;
+    if (life.state.at !== "waiting") return;
+    const reason = this.#ports.launcher.unmet(service);
+    if (reason !== null) {
+      this.enqueue(name, { type: "skip", reason });
+      return;
+    }
+    const inTheWay = blockers(service, this.members, this.#leaving, this.#describe);
+    if (inTheWay.length === 0) this.enqueue(name, { type: "cleared" });
+    else if (inTheWay.join() !== life.state.blockers.join())
+      this.enqueue(name, { type: "blocked", blockers: inTheWay });
+  }
+
+  #letLeave(): void {
+    for (const [name, how] of this.#leaving) {
+      if (!this.runs(name) || this.endsAfter(name).length === 0) this.#letOneLeave(name, how);
+    }
+    const [first] = this.#leaving;
+    if (first === undefined || this.#queue.length > 0 || this.#isSomethingEnding()) return;
+    // A ring can only come from files of different times (one of them broken); somebody must go first.
+    this.#letOneLeave(...first);
+  }
+
+  #isSomethingEnding(): boolean {
+    for (const { life } of this.members.values()) if (life.state.at === "stopping") return true;
+    return false;
+  }
+
+  #letOneLeave(name: string, how: "stop" | "restart"): void {
+    this.#leaving.delete(name);
+    if (this.runs(name) || how === "restart") this.enqueue(name, { type: how });
+    for (const dependent of this.#dependents.get(name) ?? []) this.#toResolve.add(dependent);
+  }
+
+  #forgetRemoved(): void {
+    for (const name of this.#removed) {
+      const member = this.members.get(name);
+      if (member?.isRemoved && (runOf(member.life.state) !== null || member.life.wanted === "up")) continue;
+      this.#removed.delete(name);
+      if (!member?.isRemoved) continue; // It came back before it was gone.
+      this.members.delete(name);
+      this.#deadlines.set(name, null);
+      this.#dependents = dependentsOf(this.members);
+      this.#ports.processes.forget(name);
+      this.lastRuns.set(name, member.life.lastRun);
+      this.#ports.journal.record({ kind: "gone", name, lastRun: member.life.lastRun });
+      this.#ports.announcer.announce({ kind: "removed", service: name });
+    }
+  }
+}
+
+/** What the next core must know; when the next probe is due it need not. */
+function isWorthRecording(before: Life, after: Life): boolean {
+  return isVisible(before, after) || before.streak !== after.streak || before.restartDue !== after.restartDue;
+}
+
+/** What somebody who looks at `status` would see. */
+function isVisible(before: Life, after: Life): boolean {
+  if (before.state.at !== after.state.at || before.lastRun !== after.lastRun || before.wanted !== after.wanted)
+    return true;
+  if (before.state.at === "waiting" && after.state.at === "waiting")
+    return before.state.blockers !== after.state.blockers;
+  if (before.state.at === "skipped" || before.state.at === "stopping") return before.state !== after.state;
+  return healthWords(before) !== healthWords(after);
+}
+
+function healthWords({ state }: Life): string {
+  if ((state.at !== "starting" && state.at !== "running") || state.health === null) return "";
+  return `${state.health.verdict} ${state.health.detail}`;
+}

@@ -1,0 +1,482 @@
+/**
+ * All services at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
+ * says what is so. It turns all that into events for the loop.
+ */
+import { diffPlans, diffServices, isKept } from "../plan/diff.ts";
+import { stemOf } from "../plan/directory.ts";
+import type { Plan, Service } from "../plan/plan.ts";
+import {
+  type EndedProcess,
+  type Inherited,
+  type Memory,
+  OperatorError,
+  type RunningProcess,
+  type Wish,
+} from "../ports.ts";
+import type { ProbeResult } from "../probe/health.ts";
+import { newLife, type RunNumber, runOf } from "../service/life.ts";
+import type { Signal } from "../service/policy.ts";
+import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
+import { withDependencies } from "./dependencies.ts";
+import { Loop, type Ports, type Supervised } from "./loop.ts";
+import { select } from "./selection.ts";
+import { takeOver } from "./takeover.ts";
+import { type Circumstances, next, stateWord, why } from "./wording.ts";
+
+export class Supervisor {
+  readonly #ports: Ports;
+  readonly #loop: Loop;
+  /** Taken out by `svctl remove`, until somebody applies them again. */
+  readonly #setAside = new Set<string>();
+  /** Changed in the files and waiting for somebody to say so (`auto_apply: false`). */
+  readonly #notApplied = new Set<string>();
+  #plan: Plan | null = null;
+  #shuttingDown = false;
+  #hasLeft = false;
+
+  /** `onBug`: a port threw; this supervisor does nothing any more, and whoever made it must end the core. */
+  constructor(ports: Ports, onBug: (error: unknown) => void = () => {}) {
+    this.#ports = ports;
+    this.#loop = new Loop(
+      ports,
+      (name) => this.#describe(name),
+      () => this.#leaveIfDone(),
+      onBug,
+    );
+  }
+
+  /** Takes up what an earlier core left (`takeover.ts`). Call once, before the first plan. */
+  inherit(memory: Memory, inherited: Inherited, plan: Plan): void {
+    for (const name of memory.aside) this.#setAside.add(name);
+    takeOver(this.#loop, this.#ports, memory, inherited, plan);
+    if (inherited.stopping) this.shutdown();
+    this.#loop.drain();
+    for (const { service, run } of inherited.ended) {
+      this.#ports.processes.end(service, run); // The last core may have noted the end, and died before it said this.
+      this.#ports.processes.noted(service, run);
+    }
+  }
+
+  // What happened.
+
+  spawned(process: RunningProcess): void {
+    const member = this.#loop.members.get(process.service);
+    if (member === undefined || runOf(member.life.state) !== process.run) return;
+    member.process = process;
+    member.launch = null;
+    this.#ports.announcer.announce({
+      kind: "state",
+      service: process.service,
+      before: member.life,
+      after: member.life,
+    });
+    this.#loop.enqueue(process.service, { type: "spawned", run: process.run, at: process.startedAt });
+    this.#loop.drain();
+  }
+
+  refused(name: string, run: RunNumber, code: string, message: string): void {
+    const member = this.#loop.members.get(name);
+    if (member === undefined) return;
+    const { launch } = member;
+    const said = launch === null ? null : this.#ports.launcher.explainRefusal(launch, code, message);
+    this.#loop.enqueue(name, {
+      type: "refused",
+      run,
+      cause: said?.cause ?? message,
+      permanent: said?.permanent ?? false,
+    });
+    this.#loop.drain();
+  }
+
+  exited({ service, run, exit }: EndedProcess): void {
+    if (!this.#loop.members.has(service)) this.#ports.processes.end(service, run);
+    this.#loop.enqueue(service, { type: "exited", run, exit });
+    this.#loop.drain();
+    this.#ports.processes.noted(service, run);
+  }
+
+  probed(name: string, run: RunNumber, result: ProbeResult): void {
+    this.#loop.enqueue(name, { type: "probed", run, result });
+    this.#loop.drain();
+  }
+
+  tick(): void {
+    this.#loop.tick();
+  }
+
+  // What the files say.
+
+  /**
+   * Takes up a plan: all of it, or only what concerns `names`. `byHand`: somebody asked for it, so what `svctl remove` took
+   * out comes back too.
+   */
+  apply(plan: Plan, names: readonly string[] | null, byHand: boolean): PlanReport {
+    const concerned = (name: string): boolean => {
+      if (names !== null) return names.includes(name);
+      return byHand || !this.#setAside.has(name);
+    };
+    this.#plan = plan;
+    const report = this.preview(plan);
+    const applied: PlanReport = {
+      ...report,
+      added: report.added.filter(concerned),
+      changed: report.changed.filter(({ name }) => concerned(name)),
+      removed: report.removed.filter(concerned),
+    };
+    this.#notApplied.clear();
+    for (const name of applied.removed) this.#loop.remove(name);
+    for (const name of applied.added) this.#take(plan.services.get(name)!);
+    for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
+    this.#loop.definitionsChanged();
+    this.#loop.drain();
+    if (names !== null) this.consider(plan);
+    return applied;
+  }
+
+  /** What `apply` would do. */
+  preview(plan: Plan): PlanReport {
+    const before = new Map<string, Service>();
+    for (const [name, { service, isRemoved }] of this.#loop.members) if (!isRemoved) before.set(name, service);
+    const { added, removed, changed, kept } = diffPlans(before, plan);
+    return { added, removed, changed, kept, mistakes: plan.mistakes };
+  }
+
+  /** Files that nobody has asked to take up yet: only what is said about them changes. */
+  consider(plan: Plan): void {
+    this.#plan = plan;
+    this.#notApplied.clear();
+    const { added, removed, changed } = this.preview(plan);
+    for (const name of [...added, ...removed, ...changed.map((change) => change.name)]) this.#notApplied.add(name);
+  }
+
+  /** Conditions (`when:`) depend on the machine, not on our files: look at them again. */
+  recheckConditions(): void {
+    for (const [name, { service, life }] of this.#loop.members) {
+      if (life.state.at !== "skipped" || life.wanted === "down") continue;
+      const reason = this.#ports.launcher.unmet(service);
+      if (reason === null) this.#loop.start(name);
+      else if (reason !== life.state.reason) this.#loop.enqueue(name, { type: "skip", reason });
+    }
+    this.#loop.drain();
+  }
+
+  #take(service: Service): void {
+    const { name } = service;
+    this.#keepAside(name, false);
+    const member = this.#loop.members.get(name);
+    const { lastRuns } = this.#loop;
+    if (member === undefined) this.#loop.add(service, newLife(this.#ports.clock.now(), lastRuns.get(name)));
+    const isAnother = member !== undefined && diffServices(member.service, service)?.restart === true;
+    if (member !== undefined) Object.assign(member, { service, isRemoved: false }); // Was on its way out, is wanted again.
+    this.#ports.journal.record({ kind: "service", service });
+    if (!this.#isWantedByItself(service)) return;
+    this.#loop.start(name);
+    if (isAnother && this.#loop.runs(name)) this.#loop.leave(name, "restart");
+  }
+
+  #change(service: Service, restart: boolean): void {
+    const { name } = service;
+    const member = this.#loop.members.get(name)!;
+    const before = member.service;
+    member.service = service;
+    this.#ports.journal.record({ kind: "service", service });
+    this.#ports.processes.logsChanged(service);
+    const isEnabled = this.#isEnabled(service);
+    if (!isEnabled) this.#loop.leave(name, "stop");
+    else if (!before.enabled && this.#isWantedByItself(service)) this.#loop.start(name);
+    else if (member.life.wanted === "up" && restart) this.#loop.leave(name, "restart");
+    this.#loop.enqueue(name, { type: "tick" }); // A check may have come or gone.
+  }
+
+  #keepAside(name: string, isAside: boolean): void {
+    if (this.#setAside.has(name) === isAside) return;
+    if (isAside) this.#setAside.add(name);
+    else this.#setAside.delete(name);
+    this.#ports.journal.record({ kind: "aside", names: [...this.#setAside] });
+  }
+
+  #isEnabled(service: Service): boolean {
+    return this.#ports.wishes.of(service.name).enabled ?? service.enabled;
+  }
+
+  #isWantedByItself(service: Service): boolean {
+    const { stopped } = this.#ports.wishes.of(service.name);
+    return this.#isEnabled(service) && service.autostart && !stopped && !this.#shuttingDown;
+  }
+
+  // What people ask.
+
+  select(words: readonly string[]): Selection {
+    const services = [...this.#loop.members.values()]
+      .filter(({ isRemoved }) => !isRemoved)
+      .map(({ service }) => service);
+    const { names, unknown } = select(words, services);
+    return { names, unknown: unknown.map((one) => ({ ...one, ...this.#mistakeOf(one.word) })) };
+  }
+
+  /** A name that nobody runs because its file has a mistake is better answered with the mistake. */
+  #mistakeOf(word: string): { readonly mistake?: string } {
+    if (!this.#plan?.brokenNames.has(word)) return {};
+    const { mistakes } = this.#plan;
+    const mistake = mistakes.find(({ file }) => stemOf(file) === word) ?? mistakes[0];
+    return mistake === undefined
+      ? {}
+      : { mistake: `${mistake.file}:${mistake.line}:${mistake.column}: ${mistake.what}` };
+  }
+
+  act(action: Action, names: readonly string[]): ActionResult[] {
+    switch (action) {
+      case "start":
+        return this.#start(names);
+      case "stop":
+        return this.#stop(names);
+      case "restart":
+        return this.#restart(names);
+      case "reload":
+        return this.#reload(names);
+    }
+  }
+
+  signal(names: readonly string[], signal: Signal): ActionResult[] {
+    return this.#each(names, (name, { life }) => {
+      const run = runOf(life.state);
+      if (run === null) return ["refused", "not running"];
+      this.#ports.processes.signal(name, run, signal, "main");
+      return ["done", "signalled"];
+    });
+  }
+
+  /** Disabled is down now and stays so across reboots; enabled is as the file says. Throws when it cannot be kept. */
+  setEnabled(names: readonly string[], enabled: boolean): ActionResult[] {
+    this.#ports.wishes.save(new Map(names.map((name) => [name, { enabled, stopped: false }])));
+    const results = this.#each(names, (name, { service, life }) => {
+      if (!enabled) this.#loop.leave(name, "stop");
+      else if (life.wanted === "down" && service.autostart && !this.#shuttingDown) this.#loop.start(name);
+      return ["done", enabled ? "enabled" : "disabled"];
+    });
+    this.#loop.drain();
+    return results;
+  }
+
+  /** Takes it out of supervision until somebody applies it again. */
+  setAside(names: readonly string[]): ActionResult[] {
+    const results = this.#each(names, (name, { life }) => {
+      if (runOf(life.state) !== null) return ["refused", "still running: stop it first"];
+      this.#keepAside(name, true);
+      this.#remember([name], false); // Whoever adds it again wants it up.
+      this.#loop.remove(name);
+      return ["done", "removed"];
+    });
+    this.#loop.drain();
+    return results;
+  }
+
+  /** Stops everything in reverse order, then svcd leaves. */
+  shutdown(): void {
+    if (!this.#shuttingDown) this.#ports.announcer.announce({ kind: "daemon", text: "shutting down" });
+    this.#shuttingDown = true;
+    this.#ports.processes.stopping();
+    for (const name of this.#loop.members.keys()) this.#loop.leave(name, "stop");
+    this.#loop.drain();
+  }
+
+  #start(names: readonly string[]): ActionResult[] {
+    const asked = new Set(names);
+    const all = withDependencies(names, this.#loop.members);
+    const remembered = this.#remember(
+      all.filter((name) => asked.has(name) || this.#isDown(name)),
+      false,
+    );
+    const results = this.#each(all, (name, { service, life }) => {
+      if (this.#shuttingDown) return ["refused", "svcd is shutting down"];
+      const isNamed = asked.has(name);
+      if (!this.#isEnabled(service)) return isNamed ? ["refused", `disabled: svctl enable ${name}`] : null;
+      if (life.wanted === "up" && (runOf(life.state) !== null || life.state.at === "waiting")) {
+        return isNamed ? ["already", "already started"] : null;
+      }
+      // A dependency that has done its work, or that this machine does not want, is as it should be.
+      if (!isNamed && life.wanted === "up" && life.state.at !== "fatal" && life.state.at !== "backoff") return null;
+      this.#loop.start(name);
+      return ["done", isNamed ? `started${remembered}` : "started, something named depends on it"];
+    });
+    this.#loop.drain();
+    return results;
+  }
+
+  #stop(names: readonly string[]): ActionResult[] {
+    const remembered = this.#remember(names, true);
+    const results = this.#each(names, (name, { life }) => {
+      if (life.wanted === "down" && runOf(life.state) === null) return ["already", "not running"];
+      this.#loop.leave(name, "stop");
+      return ["done", `stopped${remembered}`];
+    });
+    this.#loop.drain();
+    return results;
+  }
+
+  #restart(names: readonly string[]): ActionResult[] {
+    const remembered = this.#remember(names, false);
+    const results = this.#each(names, (name, { service, life }) => {
+      if (this.#shuttingDown) return ["refused", "svcd is shutting down"];
+      if (!this.#isEnabled(service)) return ["refused", `disabled: svctl enable ${name}`];
+      if (runOf(life.state) === null) this.#loop.start(name);
+      else this.#loop.leave(name, "restart");
+      return ["done", `restarted${remembered}`];
+    });
+    this.#loop.drain();
+    return results;
+  }
+
+  #reload(names: readonly string[]): ActionResult[] {
+    const toRestart: string[] = [];
+    const results = this.#each(names, (name, { service, life }) => {
+      const run = runOf(life.state);
+      if (run === null) return ["refused", "not running"];
+      if (service.reloadSignal === null) {
+        toRestart.push(name);
+        return null;
+      }
+      this.#ports.processes.signal(name, run, service.reloadSignal, "main");
+      return ["done", `reloaded (${service.reloadSignal} sent)`];
+    });
+    return [...results, ...this.#restart(toRestart)];
+  }
+
+  /** "" or why the wish will not outlive svcd: a full disk must not keep anybody from stopping a service. */
+  #remember(names: readonly string[], stopped: boolean): string {
+    const changes = new Map<string, Wish>();
+    for (const name of names) {
+      const wish = this.#ports.wishes.of(name);
+      if (wish.stopped !== stopped) changes.set(name, { ...wish, stopped });
+    }
+    if (changes.size === 0) return "";
+    try {
+      this.#ports.wishes.save(changes);
+      return "";
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      return ` (not remembered if svcd ends: ${error.what})`;
+    }
+  }
+
+  #each(
+    names: readonly string[],
+    act: (name: string, member: Supervised) => readonly [ActionResult["outcome"], string] | null,
+  ): ActionResult[] {
+    return names.flatMap((name) => {
+      const member = this.#loop.members.get(name);
+      if (member === undefined) return [];
+      const runBefore = member.life.lastRun;
+      const result = act(name, member);
+      return result === null ? [] : [{ name, outcome: result[0], what: result[1], runBefore }];
+    });
+  }
+
+  #isDown(name: string): boolean {
+    return this.#loop.members.get(name)?.life.wanted === "down";
+  }
+
+  // What is so.
+
+  get isShuttingDown(): boolean {
+    return this.#shuttingDown;
+  }
+
+  /** The plan last taken up or tried. */
+  get plan(): Plan | null {
+    return this.#plan;
+  }
+
+  get members(): ReadonlyMap<string, Readonly<Supervised>> {
+    return this.#loop.members;
+  }
+
+  neededBy(name: string): readonly string[] {
+    return this.#loop.dependentsOf(name);
+  }
+
+  /** Sorted by name, as people look for it. */
+  statuses(): ServiceStatus[] {
+    return [...this.#loop.members.keys()].sort(byName).map((name) => this.#status(name, this.#loop.members.get(name)!));
+  }
+
+  status(name: string): ServiceStatus | null {
+    const member = this.#loop.members.get(name);
+    return member === undefined ? null : this.#status(name, member);
+  }
+
+  #status(name: string, member: Supervised): ServiceStatus {
+    const { service, life, process } = member;
+    const { clock } = this.#ports;
+    const now = clock.now();
+    const around = this.#circumstances(name, service);
+    const { state } = life;
+    const run = runOf(state);
+    const health = state.at === "starting" || state.at === "running" ? state.health : null;
+    return {
+      name,
+      state: stateWord(state),
+      pid: run !== null && process?.run === run ? process.pid : null,
+      run: life.lastRun,
+      since: new Date(clock.wallTime().getTime() - (now - life.since)).toISOString(),
+      // The next start is counted when it is due, but has not been made yet.
+      restarts: state.at === "backoff" ? life.restarts - 1 : life.restarts,
+      health: health?.verdict ?? null,
+      phase: state.at === "starting" && health !== null ? `health check: ${health.detail || "no answer yet"}` : null,
+      why: why(life, service.policy, around, now),
+      next: next(life, service.policy, around, now),
+      wanted: life.wanted,
+      enabled: around.enabled,
+      groups: service.groups,
+      description: service.description,
+      file: { path: service.source.file, line: service.source.line, note: this.#fileNote(name, member) },
+    };
+  }
+
+  #circumstances(name: string, service: Service): Circumstances {
+    return {
+      enabled: this.#isEnabled(service),
+      autostart: service.autostart,
+      stoppedByPerson: this.#ports.wishes.of(name).stopped,
+      shuttingDown: this.#shuttingDown,
+      endsAfter: this.#loop.endsAfter(name),
+    };
+  }
+
+  /** How the file and what runs differ; null: they do not. */
+  #fileNote(name: string, { service, isRemoved }: Supervised): string | null {
+    if (isRemoved) return "removed from services.d";
+    if (this.#notApplied.has(name)) return "changed, not applied: svctl update";
+    const plan = this.#plan;
+    const { file } = service.source;
+    if (plan === null || plan.services.has(name) || !isKept(service, plan)) return null;
+    const mistake = plan.mistakes.find((candidate) => candidate.file === file);
+    return `runs as before: ${mistake === undefined ? file : `${file}:${mistake.line}: ${mistake.what}`}`;
+  }
+
+  /** "FATAL: gave up after …" for somebody who waits for it. */
+  #describe(name: string): string {
+    const { service, life } = this.#loop.members.get(name)!;
+    // Its own reasons name others that wait: one step is enough, `why` of each leads on.
+    if (life.state.at === "waiting") {
+      const names = life.state.blockers.map((phrase) => phrase.split(" ")[0]);
+      return names.length === 0 ? "about to start" : `WAITING for ${names.join(", ")}`;
+    }
+    const around = this.#circumstances(name, service);
+    const settled = life.state.at !== "starting" && life.state.at !== "stopping";
+    const reason = settled ? `: ${why(life, service.policy, around, this.#ports.clock.now())}` : "";
+    return `${stateWord(life.state)}${reason}`;
+  }
+
+  #leaveIfDone(): void {
+    if (!this.#shuttingDown || this.#hasLeft) return;
+    for (const { life } of this.#loop.members.values()) if (runOf(life.state) !== null) return;
+    this.#hasLeft = true;
+    this.#ports.journal.record({ kind: "left" });
+    this.#ports.processes.leave(0);
+  }
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,103 @@
+/**
+ * What an earlier core left becomes what this one supervises: lives from the journal, processes from the keeper. Where they
+ * disagree the keeper is right, because it is the parent; what people asked for is on the disk and counts more than both.
+ *
+ * Everything is laid out before anything moves: a run that ended is not one that was lost, and a start rests on what is so.
+ */
+import type { Plan } from "../plan/plan.ts";
+import type { Inherited, Memory, RunningProcess } from "../ports.ts";
+import { newLife, runOf } from "../service/life.ts";
+import type { Loop, Ports, Supervised } from "./loop.ts";
+
+/** Fills the empty loop; nothing has an effect yet but orders that an earlier core may not have lived to give. */
+export function takeOver(loop: Loop, ports: Ports, memory: Memory, inherited: Inherited, plan: Plan): void {
+  takeOverRunNumbers(loop, memory, inherited);
+  takeOverServices(loop, ports, memory, inherited, plan);
+  loop.definitionsChanged();
+  for (const process of inherited.live) takeOverProcess(loop, ports, process);
+  for (const { service, run, exit } of inherited.ended) loop.enqueue(service, { type: "exited", run, exit });
+  for (const [name, member] of loop.members) noteLoss(loop, name, member, inherited);
+  for (const [name, member] of loop.members) takeOverWish(loop, ports, name, member);
+  loop.definitionsChanged();
+}
+
+function takeOverRunNumbers({ lastRuns }: Loop, memory: Memory, inherited: Inherited): void {
+  for (const [name, run] of [...memory.lastRuns, ...Object.entries(inherited.lastRuns)]) {
+    lastRuns.set(name, Math.max(run, lastRuns.get(name) ?? 0));
+  }
+}
+
+function takeOverServices(loop: Loop, ports: Ports, memory: Memory, inherited: Inherited, plan: Plan): void {
+  const now = ports.clock.now();
+  for (const [name, service] of memory.services) {
+    const life = memory.lives.get(name) ?? newLife(now);
+    const lastRun = Math.max(life.lastRun, loop.lastRuns.get(name) ?? 0);
+    loop.add(service, { ...life, lastRun }).good = memory.good.get(name) ?? null;
+  }
+  // Lines of a journal can be lost; what is known of a service that stands in the files, or runs, is not forgotten for that.
+  for (const name of [...memory.lives.keys(), ...inherited.live.map((process) => process.service)]) {
+    const service = plan.services.get(name);
+    if (service === undefined || loop.members.has(name)) continue;
+    const life = memory.lives.get(name) ?? newLife(now);
+    loop.add(service, { ...life, lastRun: Math.max(life.lastRun, loop.lastRuns.get(name) ?? 0) });
+    ports.journal.record({ kind: "service", service });
+  }
+}
+
+function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): void {
+  const { service: name, run, startedAt } = process;
+  const member = loop.members.get(name);
+  if (member === undefined || run < (runOf(member.life.state) ?? 0)) {
+    ports.processes.end(name, run); // Nobody knows it any more: a service removed meanwhile.
+    return;
+  }
+  member.process = process;
+  member.startedWith = member.service;
+  ports.processes.logsChanged(member.service); // A keeper that lost its journal does not know where they go.
+  if (runOf(member.life.state) === run) {
+    takeOverProbes(member, ports.clock.now());
+    sayStopAgain(ports, process, member);
+  } else {
+    // The journal missed it. It runs, so it counts as just started.
+    const state = { at: "starting", run, since: startedAt, spawned: false, health: null } as const;
+    const lastRun = Math.max(member.life.lastRun, run);
+    member.life = { ...member.life, wanted: "up", lastRun, state, since: ports.clock.now() };
+  }
+  loop.enqueue(name, { type: "spawned", run, at: startedAt }); // Perhaps the last core died before it heard of it.
+}
+
+/** A probe that was under way died with the core that made it: that is no failure of the service. */
+function takeOverProbes(member: Supervised, now: number): void {
+  const { state } = member.life;
+  if ((state.at !== "starting" && state.at !== "running") || state.health === null) return;
+  member.life = { ...member.life, state: { ...state, health: { ...state.health, underWay: false, dueAt: now } } };
+}
+
+/** The last core may have died between deciding to stop it and saying so; the keeper knows what it has sent. */
+function sayStopAgain(
+  { processes }: Ports,
+  { service: name, run, signalled }: RunningProcess,
+  { life, service }: Supervised,
+): void {
+  const { stopSignal, stopTo } = service.policy;
+  if (life.state.at !== "stopping" || life.state.killed || signalled === stopSignal) return;
+  processes.signal(name, run, stopSignal, stopTo);
+  processes.signal(name, run, "SIGCONT", stopTo);
+}
+
+function noteLoss(loop: Loop, name: string, member: Supervised, { sameKeeper, ended }: Inherited): void {
+  const run = runOf(member.life.state);
+  if (run === null || member.process?.run === run) return;
+  if (ended.some((end) => end.service === name && end.run === run)) return;
+  // The same keeper would know it if it had ever been started; another keeper may have lost it.
+  loop.enqueue(name, sameKeeper ? { type: "lost", run } : { type: "exited", run, exit: { kind: "unknown" } });
+}
+
+function takeOverWish(loop: Loop, { wishes }: Ports, name: string, { service, life }: Supervised): void {
+  const { stopped, enabled } = wishes.of(name);
+  const isUnwanted = stopped || !(enabled ?? service.enabled);
+  // Or it was to stop once others had; who waited for whom died with the last core.
+  const wasLeaving = life.wanted === "down" && runOf(life.state) !== null;
+  if (wasLeaving || (isUnwanted && life.wanted === "up")) loop.leave(name, "stop");
+  else if (life.restartDue) loop.leave(name, "restart");
+}

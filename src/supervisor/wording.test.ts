@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { newLife, type State } from "../service/life.ts";
+import { hours, policyOf, simulate } from "../service/simulate.ts";
+import { type Circumstances, next, stateWord, why } from "./wording.ts";
+
+const around: Circumstances = {
+  enabled: true,
+  autostart: true,
+  stoppedByPerson: false,
+  shuttingDown: false,
+  endsAfter: [],
+};
+const policy = policyOf();
+
+test("every state has a word, says why and says what comes next", () => {
+  const health = {
+    verdict: "starting",
+    since: 0,
+    failuresInRow: 0,
+    probes: 1,
+    dueAt: 1,
+    underWay: false,
+    detail: "",
+  } as const;
+  const states: State[] = [
+    { at: "stopped" },
+    { at: "skipped", reason: "MODEL_NAME is not set" },
+    { at: "waiting", blockers: [] },
+    { at: "waiting", blockers: ["db to be ready (it is FATAL)"] },
+    { at: "starting", run: 1, since: 0, spawned: false, health: null },
+    { at: "starting", run: 1, since: 0, spawned: true, health },
+    { at: "running", run: 1, since: 0, health: null },
+    { at: "running", run: 1, since: 0, health: { ...health, verdict: "unhealthy", detail: "HTTP 503" } },
+    { at: "backoff", until: 9_000, cause: "exit 1" },
+    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: false, blame: null },
+    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: true, blame: null },
+    { at: "exited", exit: { kind: "code", code: 0 } },
+    { at: "fatal", cause: "vllm: not found" },
+  ];
+  for (const state of states) {
+    for (const wanted of ["up", "down"] as const) {
+      const life = { ...newLife(0), state, wanted };
+      assert.match(stateWord(state), /^[A-Z]+$/);
+      assert.notEqual(why(life, policy, around, 5_000), "");
+      assert.notEqual(next(life, policy, around, 5_000), "");
+    }
+  }
+});
+
+test("a crash loop tells the number of the failure, its cause and when it tries again", () => {
+  const loop = simulate();
+  loop.start();
+  for (let crash = 0; crash < 3; crash++) {
+    loop.exits({ signal: "SIGSEGV" });
+    if (loop.life.state.at === "backoff" && crash < 2) loop.passes(loop.life.state.until - loop.now);
+  }
+  assert.equal(why(loop.life, loop.policy, around, loop.now), "3rd failure in a row: killed by SIGSEGV");
+  assert.equal(next(loop.life, loop.policy, around, loop.now), "retrying in 800ms");
+});
+
+test("a stopped service tells who wanted it so", () => {
+  const life = newLife(0);
+  const says = (changes: Partial<Circumstances>): string => why(life, policy, { ...around, ...changes }, 0);
+  assert.equal(says({ stoppedByPerson: true }), "stopped on request, never ran");
+  assert.equal(says({ enabled: false }), "disabled, never ran");
+  assert.equal(says({ shuttingDown: true }), "svcd is shutting down, never ran");
+  assert.equal(says({ autostart: false }), "autostart is off, never ran");
+});
+
+test("an end tells how long the run was", () => {
+  const job = simulate({ restart: "no" });
+  job.start();
+  job.passes(hours(2));
+  job.exits({ code: 3 });
+  assert.equal(why(job.life, job.policy, around, job.now), "exit 3 after 2h");
+});

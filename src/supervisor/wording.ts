@@ -1,0 +1,144 @@
+/**
+ * A life in words: what is so, why, and what happens next. Every state has an answer to both questions.
+ */
+import { formatDuration } from "../plan/units.ts";
+import { describeExit } from "../service/exit.ts";
+import type { Instant, Life, State } from "../service/life.ts";
+import type { Policy } from "../service/policy.ts";
+import type { StateWord } from "./answers.ts";
+
+export function stateWord(state: State): StateWord {
+  return state.at.toUpperCase() as StateWord;
+}
+
+/** Facts beside the life that explain it. */
+export interface Circumstances {
+  readonly enabled: boolean;
+  readonly autostart: boolean;
+  /** A person stopped it. */
+  readonly stoppedByPerson: boolean;
+  readonly shuttingDown: boolean;
+  /** Who must end before it may be stopped. */
+  readonly endsAfter: readonly string[];
+}
+
+/** Why it is in this state, without the state's own name. */
+export function why(life: Life, policy: Policy, around: Circumstances, now: Instant): string {
+  const { state } = life;
+  switch (state.at) {
+    case "stopped":
+      return whyStopped(life, around);
+    case "skipped":
+      return state.reason;
+    case "waiting":
+      return state.blockers.length === 0 ? "about to start" : `waits for ${state.blockers.join(" and ")}`;
+    case "starting": {
+      if (!state.spawned) return "its process is being started";
+      const up = formatDuration(roundMs(now - state.since));
+      if (state.health !== null && state.health.verdict === "starting") {
+        const said = state.health.detail === "" ? "no answer yet" : state.health.detail;
+        return `started ${up} ago, health check: ${said}`;
+      }
+      return `started ${up} ago, counts as running after ${formatDuration(policy.startsecsMs)}`;
+    }
+    case "running":
+      return whyRunning(life, state.health);
+    case "backoff":
+      return `${failures(life)}${state.cause}`;
+    case "stopping":
+      if (state.killed) return "does not end: KILL was sent to all of it and is repeated";
+      return state.blame === null ? `asked to end, ${policy.stopSignal} sent` : state.blame.cause;
+    case "exited":
+      return endedHow(life, describeExit(state.exit));
+    case "fatal":
+      return state.cause;
+  }
+}
+
+/** What happens next, if nobody does anything. */
+export function next(life: Life, policy: Policy, around: Circumstances, now: Instant): string {
+  const { state } = life;
+  if (life.wanted === "down" && (state.at === "starting" || state.at === "running")) {
+    const after = around.endsAfter.length > 0 ? ` once ${around.endsAfter.join(", ")} ended` : "";
+    return `stops${after}`;
+  }
+  switch (state.at) {
+    case "stopped":
+      return around.enabled ? "stays down until someone starts it" : "stays down until it is enabled";
+    case "skipped":
+      return "starts by itself when that changes";
+    case "waiting":
+      return "starts as soon as that is so";
+    case "starting":
+      return state.health === null || state.health.verdict === "healthy"
+        ? "becomes RUNNING by itself"
+        : "probed again shortly";
+    case "running":
+      return whenItEnds(policy);
+    case "backoff":
+      return `retrying in ${formatDuration(roundMs(Math.max(state.until - now, 0)))}`;
+    case "stopping":
+      return afterStopping(life, state, now);
+    case "exited":
+      return "stays down: it is not to be restarted after this end";
+    case "fatal":
+      return "stays down until someone starts it or its file changes";
+  }
+}
+
+/** How a run ended and, where svcd itself ended it, why. */
+export function describeEnd({ exit, blame }: NonNullable<Life["lastEnd"]>): string {
+  return blame === null ? describeExit(exit) : `${blame}; svcd ended it (${describeExit(exit)})`;
+}
+
+function whyStopped(life: Life, around: Circumstances): string {
+  const last = life.lastEnd === null ? "never ran" : `last run ${describeEnd(life.lastEnd)}`;
+  if (around.shuttingDown) return `svcd is shutting down, ${last}`;
+  if (!around.enabled) return `disabled, ${last}`;
+  if (around.stoppedByPerson) return `stopped on request, ${last}`;
+  if (!around.autostart && life.lastEnd === null) return "autostart is off, never ran";
+  return last;
+}
+
+function whyRunning(life: Life, health: { verdict: string; detail: string } | null): string {
+  const again = life.restarts > 0 && life.lastEnd !== null ? `, last end: ${describeEnd(life.lastEnd)}` : "";
+  if (health === null) return `up${again}`;
+  const said = health.detail === "" ? "" : ` (${health.detail})`;
+  return `${health.verdict === "healthy" ? "healthy" : "unhealthy"}${said}${again}`;
+}
+
+function endedHow(life: Life, how: string): string {
+  return life.lastEnd === null ? how : `${how} after ${formatDuration(roundMs(life.lastEnd.upMs))}`;
+}
+
+function failures(life: Life): string {
+  return life.streak.inRow > 1 ? `${ordinal(life.streak.inRow)} failure in a row: ` : "";
+}
+
+function whenItEnds(policy: Policy): string {
+  switch (policy.restart) {
+    case "always":
+      return "is restarted when it ends";
+    case "on-failure":
+      return "is restarted when it fails";
+    case "no":
+      return "is not restarted when it ends";
+  }
+}
+
+function afterStopping(life: Life, state: Extract<State, { at: "stopping" }>, now: Instant): string {
+  const kill = `KILL in ${formatDuration(roundMs(Math.max(state.killAt - now, 0)))} if it does not end`;
+  return life.wanted === "up" ? `${kill}, then it starts again` : kill;
+}
+
+/** People read whole seconds above ten, tenths below. */
+function roundMs(ms: number): number {
+  if (ms >= 10_000) return Math.round(ms / 1000) * 1000;
+  return ms >= 1000 ? Math.round(ms / 100) * 100 : Math.round(ms);
+}
+
+function ordinal(n: number): string {
+  const tens = n % 100;
+  if (tens >= 11 && tens <= 13) return `${n}th`;
+  return `${n}${["th", "st", "nd", "rd"][n % 10] ?? "th"}`;
+}
