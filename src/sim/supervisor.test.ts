@@ -1,0 +1,260 @@
+/** Promises about all services together, told in the simulated world in fair weather. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Plan, Service } from "../plan/plan.ts";
+import { policyOf } from "../service/simulate.ts";
+import type { ServiceStatus } from "../supervisor/answers.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { Random } from "./random.ts";
+import { plan, service } from "./services.ts";
+import { fairWeather, World } from "./world.ts";
+
+class Machine {
+  readonly world: World;
+
+  constructor(...services: Service[]) {
+    this.world = new World(new Random(1), plan(...services), fairWeather);
+    this.world.startCore();
+  }
+
+  get supervisor(): Supervisor {
+    return this.world.core!.supervisor;
+  }
+
+  passes(ms: number): void {
+    const until = this.world.agenda.now + ms;
+    for (let next = this.world.agenda.next(until); next !== null; next = this.world.agenda.next(until)) next.act();
+  }
+
+  status(name: string): ServiceStatus {
+    return this.supervisor.status(name)!;
+  }
+
+  states(): Record<string, string> {
+    return Object.fromEntries(this.supervisor.statuses().map(({ name, state }) => [name, state]));
+  }
+
+  edit(...services: Service[]): void {
+    this.world.plan = plan(...services);
+    this.supervisor.apply(this.world.plan, null, false);
+  }
+
+  /** In what order services got their stop signal. */
+  stopOrder(): string[] {
+    return this.world.story.flatMap((line) => /(\S+): \S+ → stopping/.exec(line)?.[1] ?? []);
+  }
+}
+
+test("services start in the order of their dependencies, each when its condition is met", () => {
+  const machine = new Machine(
+    service("web", { dependsOn: { db: "ready" } }),
+    service("db", { policy: { startsecsMs: 5_000 } }),
+  );
+  machine.passes(2_000);
+  assert.deepEqual(machine.states(), { db: "STARTING", web: "WAITING" });
+  assert.equal(machine.status("web").why, "waits for db to be ready (it is STARTING)");
+  machine.passes(4_500);
+  assert.deepEqual(machine.states(), { db: "RUNNING", web: "RUNNING" });
+});
+
+test("completed waits for the good end of a one-shot", () => {
+  const setUp = service("set-up", { policy: { restart: "on-failure" } });
+  const machine = new Machine(service("web", { dependsOn: { "set-up": "completed" } }), setUp);
+  assert.equal(machine.status("web").state, "WAITING");
+  machine.passes(10_000);
+  assert.deepEqual(machine.states(), { "set-up": "EXITED", web: "RUNNING" });
+});
+
+test("a dependency that failed for good is named with its reason by whom it blocks", () => {
+  const machine = new Machine(
+    service("web", { dependsOn: { db: "ready" } }),
+    service("db", { policy: { restart: "no" } }),
+  );
+  machine.world.processEnds("db", { kind: "code", code: 7 });
+  machine.passes(100);
+  machine.world.processEnds("db", { kind: "code", code: 7 });
+  machine.passes(3_100);
+  assert.equal(machine.status("db").state, "EXITED");
+  assert.match(machine.status("web").why, /^waits for db to be ready \(it is EXITED: exit \d after .+\)$/);
+});
+
+test("nobody waits for a service that this machine does not want", () => {
+  const machine = new Machine(service("ray"), service("vllm", { dependsOn: { ray: "ready" } }));
+  machine.supervisor.act("stop", ["ray", "vllm"]);
+  machine.passes(5_000);
+  machine.world.skipped.add("ray");
+  machine.supervisor.act("start", ["vllm"]);
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { ray: "SKIPPED", vllm: "RUNNING" });
+  machine.world.skipped.clear();
+  machine.supervisor.recheckConditions();
+  machine.passes(5_000);
+  assert.equal(machine.status("ray").state, "RUNNING");
+});
+
+test("stop goes the other way round: nothing ends before what depends on it", () => {
+  const machine = new Machine(
+    service("app", { dependsOn: { cache: "started", db: "started" } }),
+    service("cache", { dependsOn: { db: "started" } }),
+    service("db"),
+  );
+  machine.passes(2_000);
+  machine.supervisor.act("stop", ["all", "db", "cache", "app"]);
+  assert.match(machine.status("db").next, /stops once (app, cache|cache, app) ended/);
+  machine.passes(10_000);
+  assert.deepEqual(machine.stopOrder(), ["app", "cache", "db"]);
+  assert.deepEqual(Object.values(machine.states()), ["STOPPED", "STOPPED", "STOPPED"]);
+});
+
+test("stopping a service leaves what depends on it running", () => {
+  const machine = new Machine(service("web", { dependsOn: { db: "started" } }), service("db"));
+  machine.passes(2_000);
+  machine.supervisor.act("stop", ["db"]);
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { db: "STOPPED", web: "RUNNING" });
+});
+
+test("a restart of several goes down in reverse and comes up in order", () => {
+  const machine = new Machine(service("web", { dependsOn: { db: "ready" } }), service("db"));
+  machine.passes(3_000);
+  machine.supervisor.act("restart", ["db", "web"]);
+  machine.passes(10_000);
+  assert.deepEqual(machine.stopOrder(), ["web", "db"]);
+  assert.deepEqual(machine.states(), { db: "RUNNING", web: "RUNNING" });
+  assert.equal(machine.status("web").run, 2);
+});
+
+test("starting a service starts what it depends on", () => {
+  const machine = new Machine(
+    service("web", { autostart: false, dependsOn: { db: "started" } }),
+    service("db", { autostart: false }),
+  );
+  assert.deepEqual(machine.states(), { db: "STOPPED", web: "STOPPED" });
+  const results = machine.supervisor.act("start", ["web"]);
+  assert.deepEqual(
+    results.map(({ name, outcome }) => [name, outcome]),
+    [
+      ["db", "done"],
+      ["web", "done"],
+    ],
+  );
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { db: "RUNNING", web: "RUNNING" });
+});
+
+test("a disabled service stops, refuses to be started, and stays so for the next core", () => {
+  const machine = new Machine(service("web"));
+  machine.passes(2_000);
+  machine.supervisor.setEnabled(["web"], false);
+  machine.passes(5_000);
+  assert.equal(machine.supervisor.act("start", ["web"])[0]?.what, "disabled: svctl enable web");
+  machine.world.killCore("by the test");
+  machine.passes(5_000);
+  assert.equal(machine.status("web").state, "STOPPED");
+  machine.supervisor.setEnabled(["web"], true);
+  machine.passes(5_000);
+  assert.equal(machine.status("web").state, "RUNNING");
+});
+
+test("a service that a person stopped is not started by an edit of its file, nor by the next core", () => {
+  const machine = new Machine(service("web"));
+  machine.passes(2_000);
+  machine.supervisor.act("stop", ["web"]);
+  machine.passes(5_000);
+  machine.edit(service("web", { command: { kind: "text", text: "other" } }));
+  machine.passes(5_000);
+  machine.world.killCore("by the test");
+  machine.passes(5_000);
+  assert.equal(machine.status("web").state, "STOPPED");
+});
+
+test("a changed command restarts, a changed backoff does not, what is unchanged is untouched", () => {
+  const machine = new Machine(service("web"), service("db"), service("cache"));
+  machine.passes(2_000);
+  const backoff = { ...policyOf().backoff, longestMs: 5_000 };
+  machine.edit(
+    service("web", { command: { kind: "text", text: "other" } }),
+    service("db", { policy: { backoff } }),
+    service("cache"),
+  );
+  machine.passes(5_000);
+  assert.deepEqual(
+    machine.supervisor.statuses().map(({ name, run }) => [name, run]),
+    [
+      ["cache", 1],
+      ["db", 1],
+      ["web", 2],
+    ],
+  );
+});
+
+test("a service in FATAL gets a new chance when its definition changes", () => {
+  const machine = new Machine(service("web", { policy: { giveUp: { kind: "window", failures: 1, withinMs: 1_000 } } }));
+  machine.passes(100);
+  machine.world.processEnds("web", { kind: "code", code: 1 });
+  machine.passes(100);
+  assert.equal(machine.status("web").state, "FATAL");
+  machine.edit(service("web", { command: { kind: "text", text: "mended" } }));
+  machine.passes(3_000);
+  assert.equal(machine.status("web").state, "RUNNING");
+});
+
+test("a removed service ends and is forgotten; one that comes back meanwhile runs again", () => {
+  const machine = new Machine(service("web"), service("db"));
+  machine.passes(2_000);
+  machine.edit(service("db"));
+  assert.equal(machine.status("web").state, "STOPPING");
+  machine.edit(service("db"), service("web"));
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { db: "RUNNING", web: "RUNNING" });
+  machine.edit(service("db"));
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { db: "RUNNING" });
+});
+
+test("with a broken file its services go on as they were, and say why", () => {
+  const machine = new Machine(service("web"), service("db"));
+  machine.passes(2_000);
+  const mistake = { file: "web.yaml", line: 3, column: 1, what: "unknown key `comand`", fix: "…", text: "comand: x" };
+  const broken: Plan = { ...plan(service("db")), mistakes: [mistake], brokenFiles: new Set(["web.yaml"]) };
+  machine.supervisor.apply(broken, null, false);
+  machine.passes(5_000);
+  assert.equal(machine.status("web").state, "RUNNING");
+  assert.equal(machine.status("web").file.note, "runs as before: web.yaml:3: unknown key `comand`");
+});
+
+test("what was set aside by hand stays out until somebody applies it again", () => {
+  const machine = new Machine(service("web"), service("db"));
+  machine.passes(2_000);
+  assert.equal(machine.supervisor.setAside(["web"])[0]?.outcome, "refused");
+  machine.supervisor.act("stop", ["web"]);
+  machine.passes(5_000);
+  assert.equal(machine.supervisor.setAside(["web"])[0]?.outcome, "done");
+  machine.edit(service("web"), service("db"));
+  assert.deepEqual(Object.keys(machine.states()), ["db"]);
+  machine.supervisor.apply(machine.world.plan, ["web"], true);
+  assert.deepEqual(Object.keys(machine.states()), ["db", "web"]);
+});
+
+test("a shutdown stops everything in reverse and leaves only when nothing runs", () => {
+  const machine = new Machine(service("web", { dependsOn: { db: "started" } }), service("db"));
+  machine.passes(2_000);
+  machine.world.shutdown();
+  assert.equal(machine.supervisor.act("start", ["web"])[0]?.what, "svcd is shutting down");
+  machine.passes(30_000);
+  assert.deepEqual(machine.stopOrder(), ["web", "db"]);
+  assert.ok(machine.world.hasLeft);
+});
+
+test("three hundred services in a chain start and stop in order", () => {
+  const chain = Array.from({ length: 300 }, (_, n) =>
+    service(`s${n}`, n === 0 ? {} : { dependsOn: { [`s${n - 1}`]: "started" } }),
+  );
+  const machine = new Machine(...chain);
+  machine.passes(60_000);
+  assert.ok(machine.supervisor.statuses().every(({ state }) => state === "RUNNING"));
+  machine.world.shutdown();
+  machine.passes(24 * 3_600_000);
+  assert.ok(machine.world.hasLeft);
+  assert.deepEqual(machine.stopOrder(), chain.map(({ name }) => name).reverse());
+});
