@@ -1,0 +1,125 @@
+/**
+ * A journal whose lines can tell whether they are whole: eight hex digits of CRC-32, a space, JSON. A line that was torn by a
+ * crash or a full disk, or comes from somewhere else, does not match its checksum and is passed over. It costs no other line:
+ * after anything that may have left half a line, the next one begins with a newline.
+ *
+ * No fsync: it must survive the process, not the machine.
+ */
+import { closeSync, constants, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
+
+export interface CheckedJournalOptions<Line> {
+  readonly path: string;
+  /** Above this size it is written anew. */
+  readonly compactAboveBytes: number;
+  /** Everything that still matters. */
+  readonly essence: () => readonly Line[];
+  /** Heard at the first failure of several in a row. Nothing is lost but memory for the process that comes next. */
+  readonly onFailure: (path: string, why: string) => void;
+}
+
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+
+export class CheckedJournal<Line> {
+  readonly #options: CheckedJournalOptions<Line>;
+  #fd: number | null = null;
+  /** Since it was last compacted, or that was last tried. */
+  #size = 0;
+  /** What an earlier process wrote last may be torn too. */
+  #mayEndInLine = true;
+  #isFailing = false;
+
+  constructor(options: CheckedJournalOptions<Line>) {
+    this.#options = options;
+  }
+
+  /** The whole lines that are there, in order. */
+  read(): Line[] {
+    try {
+      return readCheckedLines(readFileSync(this.#options.path, "utf8"));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Throws if there can be no such file. Without it, the first line that is appended opens the file. */
+  open(): void {
+    this.#fd ??= openSync(this.#options.path, FLAGS, 0o600);
+  }
+
+  append(line: Line): void {
+    const bytes = Buffer.from(`${this.#mayEndInLine ? "\n" : ""}${checkedLine(line)}`);
+    try {
+      this.open();
+      this.#mayEndInLine = true;
+      writeFileSync(this.#fd as number, bytes); // All of it: a nearly full disk takes a part without an error.
+      this.#mayEndInLine = false;
+      this.#size += bytes.length;
+      this.#isFailing = false;
+    } catch (error) {
+      this.#failed(this.#options.path, error);
+    }
+    if (this.#size > this.#options.compactAboveBytes) this.compact();
+  }
+
+  /** Written beside and renamed over. Where that fails the old file goes on, until as much has come again. */
+  compact(): void {
+    const { path, essence } = this.#options;
+    const next = `${path}.next`;
+    this.#size = 0;
+    let fd: number | null = null;
+    try {
+      fd = openSync(next, FLAGS | constants.O_TRUNC, 0o600);
+      const bytes = Buffer.from(essence().map(checkedLine).join(""));
+      writeFileSync(fd, bytes);
+      renameSync(next, path);
+      if (this.#fd !== null) closeQuietly(this.#fd);
+      this.#fd = fd;
+      this.#size = bytes.length;
+      this.#mayEndInLine = false;
+      this.#isFailing = false;
+    } catch (error) {
+      if (fd !== null) closeQuietly(fd);
+      removeQuietly(next);
+      this.#failed(next, error);
+    }
+  }
+
+  #failed(path: string, error: unknown): void {
+    if (!this.#isFailing) this.#options.onFailure(path, (error as Error).message);
+    this.#isFailing = true;
+  }
+}
+
+export function checkedLine(value: unknown): string {
+  const json = JSON.stringify(value);
+  return `${checksum(json)} ${json}\n`;
+}
+
+/** The values of all whole lines, in order. */
+export function readCheckedLines<Value>(text: string): Value[] {
+  return text.split("\n").flatMap((line) => {
+    const json = line.slice(9);
+    return json !== "" && line.startsWith(`${checksum(json)} `) ? [JSON.parse(json) as Value] : [];
+  });
+}
+
+function checksum(json: string): string {
+  return crc32(json).toString(16).padStart(8, "0");
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Closed or not, it is not used any more.
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next attempt writes over it.
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The core, as the keeper keeps it: started, listened to, started again whenever it ends. A core that ends again and again
+ * is started with growing pauses, while services and their logs go on.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { encode, messageReader, type Order, type Report } from "./messages.ts";
+import { monotonicMs } from "./process-identity.ts";
+
+const FIRST_PAUSE_MS = 50;
+/** For cores that never come up: a broken installation. */
+const LONGEST_PAUSE_MS = 10_000;
+/** For cores that were in charge: nobody shall be without one for long, however often it is killed. */
+const LONGEST_PAUSE_AFTER_READY_MS = 250;
+/** A core that was in charge this long has proven itself: the next end is a first one. */
+const PROVEN_AFTER_MS = 10_000;
+/** Growth of logs is told only while the core keeps up; it will be told again. */
+const MOST_UNREAD_BYTES = 262_144;
+
+export interface CoreProcessOptions {
+  readonly execArgv: readonly string[];
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly onStart: () => void;
+  readonly onOrders: (orders: Order[]) => void;
+  /** It ended and will be started again. */
+  readonly onEnd: () => void;
+  readonly say: (line: string) => void;
+}
+
+export class CoreProcess {
+  starts = 0;
+  #options: CoreProcessOptions;
+  #child: ChildProcess | null = null;
+  #channel: Socket | null = null;
+  #startedAt = 0;
+  #endsInRow = 0;
+  #isReady = false;
+  #isLeaving = false;
+
+  constructor(options: CoreProcessOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { execArgv, file, args, onStart, onOrders } = this.#options;
+    this.starts++;
+    this.#startedAt = monotonicMs();
+    this.#isReady = false;
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [...execArgv, file, ...args], {
+        // Its own session: Ctrl-C on the terminal is the keeper's to interpret.
+        detached: true,
+        stdio: ["ignore", "inherit", "inherit", "pipe"],
+      });
+    } catch (error) {
+      this.#endsInRow++;
+      this.#startLater(`could not be started: ${(error as Error).message}`);
+      return;
+    }
+    this.#child = child;
+    child.on("error", (error) => this.#ended(`could not be started: ${error.message}`));
+    child.on("exit", (code, signal) => this.#ended(signal === null ? `exit ${code}` : `killed by ${signal}`));
+    // Without descriptors to spare Node makes no channel, and tells "error" later.
+    const channel = child.stdio?.[3] as unknown as Socket | undefined;
+    if (channel === undefined || channel === null) return;
+    this.#channel = channel;
+    channel.setEncoding("utf8");
+    channel.on("data", messageReader<Order>(onOrders));
+    channel.on("error", () => {}); // It ended: "exit" follows.
+    onStart();
+  }
+
+  /** A core that hears nothing any more (stopped, or lost in a hung file system) is replaced: it is made for that. */
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** Nothing is queued for a core that is not there: the next one is told everything in its hello. */
+  tell(report: Report): void {
+    if (this.#channel?.writable) this.#channel.write(encode(report));
+  }
+
+  get keepsUp(): boolean {
+    return this.#channel !== null && this.#channel.writableLength < MOST_UNREAD_BYTES;
+  }
+
+  /** The next end is on purpose. */
+  expectEnd(): void {
+    this.#endsInRow = -1;
+  }
+
+  /** The present core is in charge. */
+  ready(): void {
+    this.#isReady = true;
+  }
+
+  /** One after the other ended, and none is in charge. */
+  get isCrashLooping(): boolean {
+    return this.#endsInRow >= 3 && !this.#isReady;
+  }
+
+  leave(): void {
+    this.#isLeaving = true;
+    this.#channel?.end();
+  }
+
+  #ended(how: string): void {
+    if (this.#child === null) return;
+    this.#child = null;
+    this.#channel?.destroy();
+    this.#channel = null;
+    if (this.#isLeaving) return;
+    const wasProven = monotonicMs() - this.#startedAt >= PROVEN_AFTER_MS;
+    this.#endsInRow = wasProven && this.#endsInRow > 0 ? 1 : this.#endsInRow + 1;
+    this.#startLater(how);
+    this.#options.onEnd();
+  }
+
+  #startLater(how: string): void {
+    const longest = this.#isReady ? LONGEST_PAUSE_AFTER_READY_MS : LONGEST_PAUSE_MS;
+    const pause = this.#endsInRow <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#endsInRow - 2), longest);
+    this.#isReady = false;
+    if (this.#endsInRow > 0) {
+      this.#options.say(`svcd: the core ended (${how}); services go on; next core in ${pause} ms`);
+    }
+    setTimeout(() => this.start(), pause);
+  }
+}

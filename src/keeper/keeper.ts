@@ -1,0 +1,317 @@
+/**
+ * The keeper: parent of every service and of the core. It starts, signals and reaps; it drains log pipes into files; it
+ * starts the core again when that ends. It decides nothing: it knows no policy, no YAML, no HTTP, no schedule.
+ *
+ *   core ──orders──▶ keeper ──spawn, signal──▶ services
+ *        ◀─reports──        ◀──exit, output──
+ */
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { Children } from "./children.ts";
+import { CoreProcess } from "./core-process.ts";
+import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
+import { bootId, isAlive, monotonicMs } from "./process-identity.ts";
+import { type BegunRun, RunJournal } from "./run-journal.ts";
+import { preparePipes, ServiceOutput } from "./service-output.ts";
+import { findStray, findStrays } from "./stray.ts";
+
+export interface KeeperOptions {
+  readonly runDir: string;
+  /** 0o600, or 0o640 where a group may read logs. */
+  readonly logMode: number;
+  readonly core: { readonly execArgv: readonly string[]; readonly file: string; readonly args: readonly string[] };
+  readonly say: (line: string) => void;
+}
+
+/** Growth of a watched log is told at most this often. */
+const TELL_GROWTH_EVERY_MS = 10;
+/** A core that is well says within milliseconds that it begins to stop everything. */
+const HEARD_WITHIN_MS = 5_000;
+/** For services that nobody can ask to end because no core comes up: TERM, then KILL. */
+const GRACE_WITHOUT_CORE_MS = 10_000;
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #boot = bootId();
+  readonly #since = new Date().toISOString();
+  readonly #pipeDir: string;
+  readonly #journal: RunJournal;
+  readonly #children: Children;
+  readonly #core: CoreProcess;
+  readonly #outputs = new Map<string, ServiceOutput>();
+  /** Ends that no core has noted yet. */
+  readonly #ended = new Map<string, EndedRun>();
+  readonly #watched = new Set<string>();
+  readonly #lastRuns = new Map<string, number>();
+  readonly #grown = new Set<string>();
+  #unheard: NodeJS.Timeout | null = null;
+  #tellingGrowth: NodeJS.Timeout | null = null;
+  #stopping: NodeJS.Signals | null = null;
+  #stopsWithoutCore = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#pipeDir = `${options.runDir}/pipes`;
+    mkdirSync(this.#pipeDir, { recursive: true, mode: 0o700 });
+    this.#journal = new RunJournal(`${options.runDir}/runs.journal`, this.#boot);
+    this.#children = new Children((ended) => this.#whenEnded(ended));
+    this.#core = new CoreProcess({
+      ...options.core,
+      say: options.say,
+      onStart: () => this.#greet(),
+      onOrders: (orders) => this.#obey(orders),
+      onEnd: () => this.#stopWithoutCoreIfNoneStays(),
+    });
+    this.#adoptWhatRuns();
+  }
+
+  start(): void {
+    process.on("SIGTERM", (signal) => this.#askedToStop(signal));
+    process.on("SIGINT", (signal) => this.#askedToStop(signal));
+    process.on("SIGHUP", (signal) => this.#core.tell({ is: "asked", to: "reread", signal }));
+    // Everything hangs on this process: what nobody foresaw is told, and it goes on.
+    process.on("uncaughtException", (error) => this.#options.say(`svcd: a bug in the keeper: ${error.stack}`));
+    // Terminals and parents that go away must not take the services with them.
+    process.on("SIGPIPE", () => {});
+    // Their default is the end of the process (or, for USR1, an open debugger): neither is anybody's to ask of svcd.
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGALRM"] as const) process.on(signal, () => {});
+    this.#core.start();
+  }
+
+  // What the core hears first.
+
+  #greet(): void {
+    this.#watched.clear(); // A new core watches anew.
+    this.#core.tell({
+      is: "hello",
+      keeperPid: process.pid,
+      since: this.#since,
+      bootId: this.#boot,
+      live: this.#children.live(),
+      ended: [...this.#ended.values()],
+      logs: [...this.#outputs.values()].flatMap((output) => output.positions()),
+      lastRuns: Object.fromEntries(this.#lastRuns),
+      stopping: this.#stopping,
+      coreStarts: this.#core.starts,
+    });
+  }
+
+  // What the core orders.
+
+  #obey(orders: Order[]): void {
+    this.#prepareAllPipes(orders.filter((order) => order.do === "spawn"));
+    // Each on its own: what one order meets must not cost the others.
+    for (const order of orders) this.#tryOrSay(`cannot ${order.do}`, () => this.#obeyOne(order));
+  }
+
+  #obeyOne(order: Order): void {
+    switch (order.do) {
+      case "spawn":
+        return this.#spawn(order);
+      case "signal":
+        return this.#children.signal(order, order.signal, order.to);
+      case "end":
+        return this.#children.end(order);
+      case "noted":
+        this.#ended.delete(keyOf(order));
+        return;
+      case "logs":
+        this.#prepareAllPipes([order]);
+        return this.#output(order.service).adjust(order.logs);
+      case "watch":
+        return this.#watch(order.service, order.on);
+      case "clear":
+        return this.#outputs.get(order.service)?.clear();
+      case "forget":
+        this.#outputs.get(order.service)?.remove();
+        this.#outputs.delete(order.service);
+        this.#watched.delete(order.service);
+        return;
+      case "stopping":
+        this.#stopping ??= "SIGTERM";
+        if (this.#unheard !== null) clearTimeout(this.#unheard);
+        return;
+      case "ready":
+        return this.#core.ready();
+      case "again":
+        return this.#core.expectEnd();
+      case "leave":
+        return this.#leave(order.status);
+    }
+  }
+
+  #prepareAllPipes(services: readonly { service: string; logs: ServiceLogs }[]): void {
+    const fresh = services.filter(({ service, logs }) => !this.#outputs.get(service)?.isReadyFor(logs));
+    if (fresh.length > 0) this.#tryOrSay("cannot make the log pipes", () => preparePipes(this.#pipeDir, fresh));
+  }
+
+  #spawn(order: Spawn): void {
+    const { service, run } = order;
+    this.#lastRuns.set(service, run);
+    const refuse = (code: string, message: string): void => {
+      this.#journal.record({ fact: "over", service, run });
+      this.#core.tell({ is: "refused", service, run, code, message });
+    };
+    this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at: monotonicMs(), logs: order.logs });
+    try {
+      const output = this.#output(service);
+      output.configure(order.logs);
+      const live = this.#children.spawn(order, output.openForChild(order.uid), refuse);
+      if (live === null) return;
+      this.#journal.record({ fact: "is", ...live });
+      this.#core.tell({ is: "spawned", ...live });
+    } catch (error) {
+      // Its pipe or log could not be opened: too many open files, a full or read-only run directory.
+      const { code, message } = error as NodeJS.ErrnoException;
+      refuse(code ?? "UNKNOWN", message);
+    }
+  }
+
+  #output(service: string): ServiceOutput {
+    let output = this.#outputs.get(service);
+    if (output === undefined) {
+      output = new ServiceOutput(service, this.#pipeDir, this.#options.logMode, {
+        onWrote: (name) => this.#whenGrown(name),
+        onMoved: (name) => this.#tellSoon(name),
+      });
+      this.#outputs.set(service, output);
+    }
+    return output;
+  }
+
+  #leave(status: number): void {
+    this.#core.leave();
+    for (const output of this.#outputs.values()) output.remove();
+    process.exit(status);
+  }
+
+  // What the core hears.
+
+  #whenEnded(ended: EndedRun): void {
+    this.#outputs.get(ended.service)?.drain(); // Its last words are in the file before anybody hears of its end.
+    this.#ended.set(keyOf(ended), ended);
+    this.#journal.record({ fact: "over", service: ended.service, run: ended.run });
+    this.#core.tell(ended);
+    if (this.#stopsWithoutCore) {
+      this.#children.end(ended);
+      if (this.#children.size === 0) this.#leave(0);
+    }
+  }
+
+  #watch(service: string, on: boolean): void {
+    if (!on) {
+      this.#watched.delete(service);
+      return;
+    }
+    this.#watched.add(service);
+    this.#tellWhereItStands(service);
+  }
+
+  #whenGrown(service: string): void {
+    if (this.#watched.has(service)) this.#tellSoon(service);
+  }
+
+  /** Not at once and not without end: a core that hears nothing gets one word about each log when it does again. */
+  #tellSoon(service: string): void {
+    this.#grown.add(service);
+    this.#tellingGrowth ??= setTimeout(() => this.#tellGrowth(), TELL_GROWTH_EVERY_MS);
+  }
+
+  #tellGrowth(): void {
+    this.#tellingGrowth = null;
+    if (!this.#core.keepsUp) {
+      this.#tellingGrowth = setTimeout(() => this.#tellGrowth(), TELL_GROWTH_EVERY_MS);
+      return;
+    }
+    for (const service of this.#grown) this.#tellWhereItStands(service);
+    this.#grown.clear();
+  }
+
+  #tellWhereItStands(service: string): void {
+    for (const position of this.#outputs.get(service)?.positions() ?? []) this.#core.tell({ is: "wrote", ...position });
+  }
+
+  #askedToStop(signal: NodeJS.Signals): void {
+    this.#stopping = signal;
+    const report: Report = { is: "asked", to: "stop", signal };
+    this.#core.tell(report);
+    this.#stopWithoutCoreIfNoneStays();
+    // A core that is stopped or hangs would keep svcd from ending: the next one is told that everything shall stop.
+    this.#unheard ??= setTimeout(() => this.#core.kill(), HEARD_WITHIN_MS);
+  }
+
+  /** No core stays up to stop things in order: end them all the plain way, so that a stop is always a stop. */
+  #stopWithoutCoreIfNoneStays(): void {
+    if (this.#stopping === null || this.#stopsWithoutCore || !this.#core.isCrashLooping) return;
+    this.#stopsWithoutCore = true;
+    this.#options.say("svcd: no core stays up; stopping all services without it");
+    const runs = this.#children.live();
+    if (runs.length === 0) this.#leave(0);
+    for (const run of runs) this.#children.signal(run, "SIGTERM", "group");
+    setTimeout(() => {
+      for (const run of this.#children.live()) this.#children.end(run);
+    }, GRACE_WITHOUT_CORE_MS);
+  }
+
+  // What an earlier keeper left.
+
+  #adoptWhatRuns(): void {
+    const begun = this.#journal.isFresh ? this.#unknownToTheJournal() : this.#journal.begun();
+    this.#prepareAllPipes(begun);
+    for (const { service, run, at, logs, live } of begun) {
+      this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
+      this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
+      const found = live ?? findStray(this.#options.runDir, { service, run }, at);
+      if (found !== null && isAlive(found.pid, found.startTicks)) {
+        this.#children.adopt(found);
+        this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
+        if (this.#journal.isFresh) this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at, logs });
+        if (live === null || this.#journal.isFresh) this.#journal.record({ fact: "is", ...found });
+      } else if (found !== null) {
+        this.#children.adoptDead(found);
+        const exit = { kind: "unknown" } as const;
+        this.#whenEnded({ is: "exited", service, run, pid: found.pid, exit, at: monotonicMs() });
+      } else {
+        this.#journal.record({ fact: "over", service, run }); // It was about to start and never did.
+      }
+    }
+  }
+
+  /** The journal can be lost; every run carries its mark, and none may be started beside it. */
+  #unknownToTheJournal(): BegunRun[] {
+    const logs: ServiceLogs = { stdout: null, stderr: null }; // Its pipe is opened when the core says what it is.
+    const leaders = new Map<string, BegunRun>();
+    for (const live of findStrays(this.#options.runDir)) {
+      // The oldest carries the run; others are what it started in sessions of their own.
+      if (!leaders.has(live.service)) leaders.set(live.service, { ...live, at: live.startedAt, logs, live });
+    }
+    return [...leaders.values()];
+  }
+
+  #tryOrSay(what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#options.say(`svcd: ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+function keyOf({ service, run }: RunName): string {
+  return `${service}#${run}`;
+}
+
+/** 0700, whatever the umask; an existing directory keeps its mode. */
+export function makeDirectory(path: string, mode: number): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  makeAbove(dirname(path));
+  mkdirSync(path, { mode });
+  chmodSync(path, mode);
+}
+
+/** Not by `recursive: true`: Node never comes back from that where it is impossible, as in /proc. */
+function makeAbove(path: string): void {
+  if (existsSync(path)) return;
+  makeAbove(dirname(path));
+  mkdirSync(path);
+}

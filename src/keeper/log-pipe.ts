@@ -1,0 +1,102 @@
+/**
+ * The pipe between a service and its log file.
+ *
+ * A FIFO, because every party can hold it for itself: the service has it open for reading *and* writing, so it never gets
+ * EPIPE, and what it says while no keeper is there waits in the pipe (64 KiB) for the next one. A FIFO can also be opened
+ * again as /dev/stdout, which the socket pairs that Node calls pipes cannot.
+ */
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, fchownSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
+import { Socket } from "node:net";
+
+/** As much as a pipe holds. One buffer serves all pipes: what is read is written to its file before the next read. */
+const buffer = Buffer.allocUnsafeSlow(65_536);
+/** At an exit the rest is read at once, but not for ever: a grandchild may go on writing. */
+const MOST_READS_AT_EXIT = 64;
+
+export class LogPipe {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #socket: Socket;
+  readonly #onBytes: (bytes: Buffer) => void;
+
+  /** The FIFO must exist (`makePipes`). Bytes handed to `onBytes` are valid during the call only. */
+  constructor(path: string, onBytes: (bytes: Buffer) => void) {
+    this.path = path;
+    this.#onBytes = onBytes;
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const onread = {
+      buffer,
+      callback: (length: number): boolean => {
+        onBytes(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false, onread } as ConstructorParameters<
+      typeof Socket
+    >[0]);
+    this.#socket.on("error", () => {}); // The file descriptor is ours and open for writing too: there is no end to learn of.
+    this.#socket.resume();
+  }
+
+  /**
+   * A descriptor of its own for a child, so that flags a program sets on its stdout are its own. Close it after the spawn.
+   * Opened anew by our own descriptor: whatever happened to the path meanwhile, it is the same pipe (proc(5), fd).
+   */
+  openForChild(uid: number | null): number {
+    fchownSync(this.#fd, uid ?? process.getuid?.() ?? 0, -1);
+    return openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDWR);
+  }
+
+  /** Takes what is in the pipe now: the last words of a process that has just ended. */
+  drain(): void {
+    for (let reads = 0; reads < MOST_READS_AT_EXIT; reads++) {
+      let length: number;
+      try {
+        length = readSync(this.#fd, buffer);
+      } catch {
+        return; // EAGAIN: it is empty.
+      }
+      if (length === 0) return;
+      this.#onBytes(buffer.subarray(0, length));
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** Closes it and takes it from the directory. */
+  remove(): void {
+    this.close();
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** Makes the FIFOs that do not exist yet, all with one `mkfifo`: hundreds of services start together. */
+export function makePipes(paths: readonly string[]): void {
+  const missing = paths.filter((path) => !isPipe(path));
+  // Arguments of one program are limited (E2BIG); 500 paths stay far below.
+  for (let from = 0; from < missing.length; from += 500) {
+    const { error, status, stderr } = spawnSync("mkfifo", ["-m", "600", ...missing.slice(from, from + 500)]);
+    if (error !== undefined || status !== 0) throw new Error(`mkfifo: ${error?.message ?? String(stderr).trim()}`);
+  }
+}
+
+function isPipe(path: string): boolean {
+  try {
+    if (lstatSync(path).isFIFO()) return true;
+    rmSync(path, { force: true }); // Whatever it is, it is in our way in our own directory.
+  } catch {
+    // Nothing there.
+  }
+  return false;
+}
+
+export function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // It was closed already.
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What keeper and core say to each other: one JSON object a line on the channel that the core inherits as fd 3.
+ * These types are all that anybody outside `keeper/` imports of it.
+ *
+ * The core orders, the keeper reports. An order that comes too late (the run is gone) is answered by the report that
+ * made it late. Times are milliseconds of CLOCK_MONOTONIC, so they mean the same in both processes.
+ */
+
+/** A log stream as the keeper keeps it: file, rotation, form. */
+export interface LogSettings {
+  /** Absolute path of the current file; rotated ones are `PATH.1` (newest), `PATH.2` … or `.gz`. */
+  readonly path: string;
+  readonly maxSizeBytes: number;
+  readonly keep: number;
+  readonly timestamps: boolean;
+  readonly compress: boolean;
+}
+
+export type StreamName = "stdout" | "stderr";
+
+/** null: discarded. `stderr: "stdout"`: both in one file, in the order written. */
+export interface ServiceLogs {
+  readonly stdout: LogSettings | null;
+  readonly stderr: LogSettings | "stdout" | null;
+}
+
+/** One run of one service. */
+export interface RunName {
+  readonly service: string;
+  readonly run: number;
+}
+
+export interface Spawn extends RunName {
+  readonly do: "spawn";
+  /** Absolute path of the program (or of the first tool of the exec chain). */
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly umask: number | null;
+  /** Who must be able to open the log pipe again (`/dev/stdout`); null: the keeper's own user. */
+  readonly uid: number | null;
+  readonly logs: ServiceLogs;
+}
+
+export type Order =
+  | Spawn
+  /** `to: "group"`: the process group that the run leads. */
+  | (RunName & { readonly do: "signal"; readonly signal: NodeJS.Signals; readonly to: "main" | "group" })
+  /** KILL for everything that is left of the run. */
+  | (RunName & { readonly do: "end" })
+  /** The core has noted the end of this run; the keeper may forget it. */
+  | (RunName & { readonly do: "noted" })
+  /** New settings for logs that are open already. */
+  | { readonly do: "logs"; readonly service: string; readonly logs: ServiceLogs }
+  /** Tell me (or no longer) when these logs grow. */
+  | { readonly do: "watch"; readonly service: string; readonly on: boolean }
+  | { readonly do: "clear"; readonly service: string }
+  /** The service is gone: close its pipes and files. */
+  | { readonly do: "forget"; readonly service: string }
+  /** The core is in charge. */
+  | { readonly do: "ready" }
+  /** The core has begun to stop everything; whichever core comes next shall go on with it. */
+  | { readonly do: "stopping" }
+  /** Everything is stopped: the keeper may end, with this status. */
+  | { readonly do: "leave"; readonly status: number }
+  /** The core will end and wants to be started again at once (upgrade, restart): not a crash. */
+  | { readonly do: "again" };
+
+export type KeptExit =
+  | { readonly kind: "code"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly kind: "unknown" };
+
+export interface LiveRun extends RunName {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: with the boot id, the identity of the process. */
+  readonly startTicks: number;
+  readonly startedAt: number;
+  /** It was asked to end: the last stop signal that was sent to it; null: none was. */
+  readonly signalled?: NodeJS.Signals | null;
+}
+
+/**
+ * Where a log stands. Positions count every byte since the keeper opened the log, across rotations: the current file
+ * holds `[base, position)`.
+ */
+export interface LogPosition {
+  readonly service: string;
+  readonly stream: StreamName;
+  readonly path: string;
+  readonly base: number;
+  readonly position: number;
+  /** First positions of the rotated files, newest first: `PATH.1`, `PATH.2` … */
+  readonly rotated: readonly number[];
+  /** Bytes that could not be written (disk full), all told. */
+  readonly droppedBytes: number;
+}
+
+export type Report =
+  /** First word to every core: what runs, what ended and is not noted yet, and where the logs stand. */
+  | {
+      readonly is: "hello";
+      readonly keeperPid: number;
+      /** When the keeper started, ISO 8601, for people. */
+      readonly since: string;
+      readonly bootId: string;
+      readonly live: readonly LiveRun[];
+      readonly ended: readonly EndedRun[];
+      readonly logs: readonly LogPosition[];
+      /** The highest run of each service this keeper has heard of: a number is never used twice. */
+      readonly lastRuns: Readonly<Record<string, number>>;
+      /** Orders that a person gave to the keeper while no core could hear them. */
+      readonly stopping: string | null;
+      /** How often a core had to be started, the first included. */
+      readonly coreStarts: number;
+    }
+  | (LiveRun & { readonly is: "spawned" })
+  /** The kernel refused: `code` is the errno name (ENOENT, EACCES, EAGAIN …). */
+  | (RunName & { readonly is: "refused"; readonly code: string; readonly message: string })
+  | EndedRun
+  /** A watched log has grown, or the current file of any log begins elsewhere than before. */
+  | (LogPosition & { readonly is: "wrote" })
+  /** svcd itself got a signal: TERM and INT ask to stop everything, HUP to read the files again. */
+  | { readonly is: "asked"; readonly to: "stop" | "reread"; readonly signal: NodeJS.Signals };
+
+export interface EndedRun extends RunName {
+  readonly is: "exited";
+  readonly pid: number;
+  readonly exit: KeptExit;
+  readonly at: number;
+}
+
+/**
+ * The channel's framing: one JSON object a line. Returns a function to be fed with whatever arrived; it calls `onMessages`
+ * once for each piece with all whole messages in it, so that what was said together can be done together.
+ */
+export function messageReader<Message>(onMessages: (messages: Message[]) => void): (piece: string) => void {
+  let rest = "";
+  return (piece) => {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop() ?? "";
+    if (lines.length > 0) onMessages(lines.map((line) => JSON.parse(line) as Message));
+  };
+}
+
+export function encode(message: Order | Report): string {
+  return `${JSON.stringify(message)}\n`;
+}
+
+/** The variable that marks the processes of a run in their environment, `SVCD_RUN=/run/svcd/web#3`. */
+export const RUN_MARK = "SVCD_RUN";
+
+export function runMark(runDir: string, { service, run }: RunName): string {
+  return `${runDir}/${service}#${run}`;
+}

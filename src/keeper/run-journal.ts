@@ -1,0 +1,84 @@
+/**
+ * The keeper's own memory of what runs, so that the next keeper can adopt it: one checked JSON line for each fact, appended
+ * before a spawn ("about to") and after it ("is"). It is a hint; /proc is the truth.
+ *
+ * No fsync: it must survive the keeper, not the machine (the boot id makes it worthless after a boot).
+ */
+import { CheckedJournal } from "../checked-journal.ts";
+import type { LiveRun, RunName, ServiceLogs } from "./messages.ts";
+
+export type RunFact =
+  /** A keeper of this boot keeps this journal: if this line is missing, what else was here is missing too. */
+  | { readonly fact: "kept"; readonly boot: string }
+  | (RunName & { readonly fact: "about to"; readonly boot: string; readonly at: number; readonly logs: ServiceLogs })
+  | (LiveRun & { readonly fact: "is" })
+  | (RunName & { readonly fact: "over" });
+
+/** A run that was begun and is not known to be over. `live` is null when the keeper died between the two words. */
+export interface BegunRun extends RunName {
+  readonly at: number;
+  readonly logs: ServiceLogs;
+  readonly live: LiveRun | null;
+}
+
+/** Above this size the journal is written anew with what still matters. */
+const COMPACT_ABOVE_BYTES = 1_048_576;
+
+export class RunJournal {
+  readonly #boot: string;
+  readonly #journal: CheckedJournal<RunFact>;
+  readonly #begun = new Map<string, Extract<RunFact, { fact: "about to" }>>();
+  readonly #live = new Map<string, Extract<RunFact, { fact: "is" }>>();
+
+  /** Nothing in it is of this boot: it was lost, or no keeper was there before. */
+  readonly isFresh: boolean;
+
+  /** Reads what an earlier keeper of this boot left; facts of another boot and torn lines count for nothing. */
+  constructor(path: string, boot: string) {
+    this.#boot = boot;
+    this.#journal = new CheckedJournal<RunFact>({
+      path,
+      compactAboveBytes: COMPACT_ABOVE_BYTES,
+      essence: () => this.#essence(),
+      // A full disk must not stop a service from starting; an adoption may then find less.
+      onFailure: () => {},
+    });
+    const facts = this.#journal.read();
+    this.isFresh = !facts.some((fact) => "boot" in fact && fact.boot === boot);
+    for (const fact of facts) this.#apply(fact, boot);
+    this.#journal.open();
+    this.#journal.compact();
+  }
+
+  begun(): BegunRun[] {
+    return [...this.#begun.entries()].map(([key, { service, run, at, logs }]) => {
+      const is = this.#live.get(key);
+      const live = is && { service, run, pid: is.pid, startTicks: is.startTicks, startedAt: is.startedAt };
+      return { service, run, at, logs, live: live ?? null };
+    });
+  }
+
+  record(fact: RunFact): void {
+    this.#apply(fact, fact.fact === "about to" ? fact.boot : "");
+    this.#journal.append(fact);
+  }
+
+  #apply(fact: RunFact, boot: string): void {
+    if (fact.fact === "kept") return;
+    const key = `${fact.service}#${fact.run}`;
+    if (fact.fact === "about to" && fact.boot === boot) this.#begun.set(key, fact);
+    if (fact.fact === "is" && this.#begun.has(key)) this.#live.set(key, fact);
+    if (fact.fact === "over") {
+      this.#begun.delete(key);
+      this.#live.delete(key);
+    }
+  }
+
+  #essence(): RunFact[] {
+    const runs = [...this.#begun.entries()].flatMap(([key, begun]): RunFact[] => {
+      const live = this.#live.get(key);
+      return live === undefined ? [begun] : [begun, live];
+    });
+    return [{ fact: "kept", boot: this.#boot }, ...runs];
+  }
+}
