@@ -1,0 +1,104 @@
+/**
+ * What the supervisor observed and decided, kept for the next core: one checked JSON line for each change, appended before
+ * the change has an effect. A line that does not match its checksum (torn by a crash, a foreign file) counts for nothing.
+ *
+ * No fsync: it must survive the core, not the machine. The boot id in the first line makes it worthless after a boot.
+ */
+import { CheckedJournal } from "../checked-journal.ts";
+import type { DaemonSettings, Service } from "../plan/plan.ts";
+import type { GoodRun, Journal, JournalEntry, Memory } from "../ports.ts";
+import type { Life } from "../service/life.ts";
+
+type Line = JournalEntry | { readonly kind: "boot"; readonly id: string };
+
+/** Above this size the journal is written anew with the last word about each service. */
+const COMPACT_ABOVE_BYTES = 4 * 1_048_576;
+
+export class StateJournal implements Journal {
+  readonly #boot: string;
+  readonly #journal: CheckedJournal<Line>;
+  readonly #lives = new Map<string, Life>();
+  readonly #services = new Map<string, Service>();
+  readonly #good = new Map<string, GoodRun>();
+  readonly #lastRuns = new Map<string, number>();
+  #aside: readonly string[] = [];
+  #settings: DaemonSettings | null = null;
+
+  constructor(path: string, boot: string, say: (line: string) => void) {
+    this.#boot = boot;
+    this.#journal = new CheckedJournal<Line>({
+      path,
+      compactAboveBytes: COMPACT_ABOVE_BYTES,
+      essence: () => this.#essence(),
+      // Supervision goes on from memory; a core that dies now knows less.
+      onFailure: (file, why) => say(`cannot write the journal ${file}: ${why}`),
+    });
+    this.#read();
+    this.#journal.compact();
+  }
+
+  /** What was known when it was opened. */
+  memory(): Memory {
+    return {
+      lives: new Map(this.#lives),
+      services: new Map(this.#services),
+      good: new Map(this.#good),
+      lastRuns: new Map(this.#lastRuns),
+      aside: this.#aside,
+      settings: this.#settings,
+    };
+  }
+
+  record(entry: JournalEntry): void {
+    this.#apply(entry);
+    this.#journal.append(entry);
+  }
+
+  #apply(entry: JournalEntry): void {
+    switch (entry.kind) {
+      case "life":
+        this.#lives.set(entry.service, entry.life);
+        return;
+      case "service":
+        this.#services.set(entry.service.name, entry.service);
+        return;
+      case "good":
+        this.#good.set(entry.name, entry.good);
+        return;
+      case "gone":
+        this.#lastRuns.set(entry.name, entry.lastRun);
+        this.#lives.delete(entry.name);
+        this.#services.delete(entry.name);
+        this.#good.delete(entry.name);
+        return;
+      case "aside":
+        this.#aside = entry.names;
+        return;
+      case "settings":
+        this.#settings = entry.settings;
+        return;
+      case "left":
+        for (const [name, { lastRun }] of this.#lives) this.#lastRuns.set(name, lastRun);
+        this.#lives.clear();
+        this.#services.clear();
+        this.#aside = [];
+    }
+  }
+
+  #read(): void {
+    const [first, ...entries] = this.#journal.read();
+    if (first?.kind !== "boot" || first.id !== this.#boot) return;
+    for (const entry of entries) if (entry.kind !== "boot") this.#apply(entry);
+  }
+
+  #essence(): Line[] {
+    const lines: Line[] = [{ kind: "boot", id: this.#boot }];
+    for (const [name, lastRun] of this.#lastRuns) lines.push({ kind: "gone", name, lastRun });
+    for (const service of this.#services.values()) lines.push({ kind: "service", service });
+    for (const [service, life] of this.#lives) lines.push({ kind: "life", service, life });
+    for (const [name, good] of this.#good) lines.push({ kind: "good", name, good });
+    if (this.#aside.length > 0) lines.push({ kind: "aside", names: this.#aside });
+    if (this.#settings !== null) lines.push({ kind: "settings", settings: this.#settings });
+    return lines;
+  }
+}

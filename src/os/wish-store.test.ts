@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { noWish, OperatorError } from "../ports.ts";
+import { WishStore } from "./wish-store.ts";
+
+function fresh(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "svcd-wishes-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return join(directory, "wishes.json");
+}
+
+const silent = (): void => {};
+
+test("enabled and disabled are kept across boots, a stop only within its boot", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "monday", silent);
+  store.save(
+    new Map([
+      ["web", { enabled: false, stopped: false }],
+      ["db", { enabled: null, stopped: true }],
+    ]),
+  );
+  assert.deepEqual(new WishStore(path, "monday", silent).of("db"), { enabled: null, stopped: true });
+  const later = new WishStore(path, "tuesday", silent);
+  assert.deepEqual(later.of("web"), { enabled: false, stopped: false });
+  assert.deepEqual(later.of("db"), noWish);
+});
+
+test("a wish that is taken back leaves nothing behind", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "boot", silent);
+  store.save(new Map([["web", { enabled: null, stopped: true }]]));
+  store.save(new Map([["web", noWish]]));
+  assert.equal(readFileSync(path, "utf8").trim(), "{}");
+});
+
+test("a file that cannot be understood is set aside and told, and new wishes are kept", (t) => {
+  const path = fresh(t);
+  writeFileSync(path, '{"web": {"enab');
+  const said: string[] = [];
+  const store = new WishStore(path, "boot", (line) => said.push(line));
+  assert.match(said.join(), /is forgotten; kept as .*\.bad/);
+  assert.ok(existsSync(`${path}.bad`));
+  store.save(new Map([["web", { enabled: false, stopped: false }]]));
+  assert.equal(new WishStore(path, "boot", silent).of("web").enabled, false);
+});
+
+test("values that make no sense count for nothing", (t) => {
+  const path = fresh(t);
+  writeFileSync(path, '{"web": 3, "db": {"enabled": "yes"}, "ok": {"enabled": false, "stoppedInBoot": null}}');
+  const store = new WishStore(path, "boot", silent);
+  assert.deepEqual(store.of("web"), noWish);
+  assert.deepEqual(store.of("db"), noWish);
+  assert.equal(store.of("ok").enabled, false);
+});
+
+test("a wish that cannot be made durable is refused with what to do, and holds while svcd runs", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "boot", silent);
+  rmSync(join(path, ".."), { recursive: true });
+  assert.throws(() => store.save(new Map([["web", { enabled: false, stopped: false }]])), OperatorError);
+  assert.equal(store.of("web").enabled, false);
+});
+
+test("a disk that takes only a part of the wishes refuses the new one and keeps the old ones", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "boot", silent);
+  store.save(new Map([["web", { enabled: false, stopped: false }]]));
+  const before = readFileSync(path, "utf8");
+  const files = readdirSync("/proc/self/fd").length;
+  const more = new Map([["db".repeat(100), { enabled: false, stopped: false }]]);
+  withFileLimit(before.length + 10, () => assert.throws(() => store.save(more), OperatorError));
+  assert.equal(readFileSync(path, "utf8"), before);
+  assert.deepEqual(readdirSync(join(path, "..")), ["wishes.json"]);
+  assert.equal(readdirSync("/proc/self/fd").length, files);
+});
+
+/** On a disk that takes no more than so many bytes in one file: the last write is cut short, the next one fails. */
+function withFileLimit(bytes: number, act: () => void): void {
+  const ignore = (): void => {};
+  process.on("SIGXFSZ", ignore);
+  const limit = (value: string): void =>
+    assert.equal(spawnSync("prlimit", ["--pid", `${process.pid}`, `--fsize=${value}:`]).status, 0);
+  limit(`${bytes}`);
+  try {
+    act();
+  } finally {
+    limit("unlimited");
+    process.off("SIGXFSZ", ignore);
+  }
+}
