@@ -1,0 +1,114 @@
+/**
+ * What the protocol asks of the daemon. The routes turn requests into these calls and the answers into JSON; the shapes
+ * here are the shapes on the wire (`wire.ts` validates and documents them).
+ *
+ * Every call answers at once with what is so; what follows from it arrives as events.
+ */
+import type { LogPosition, StreamName } from "../keeper/messages.ts";
+import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
+
+export type { Mistake as MistakeReport } from "../plan/mistake.ts";
+export type {
+  Action,
+  ActionResult,
+  PlanReport,
+  Selection,
+  ServiceStatus,
+  StateWord,
+} from "../supervisor/answers.ts";
+export { STATES } from "../supervisor/answers.ts";
+
+export interface HealthReport {
+  /** stopping: svcd was asked to shut down. */
+  readonly status: "ok" | "stopping";
+  readonly version: string;
+  /** pids */
+  readonly keeper: number;
+  readonly core: number;
+  /** When the keeper started, ISO 8601. */
+  readonly since: string;
+  readonly services: number;
+  readonly mistakes: number;
+}
+
+export interface WhyReport {
+  readonly status: ServiceStatus;
+  /** How the last run ended; null: none has ended. */
+  readonly lastEnd: {
+    readonly run: number;
+    /** "exit 1", "killed by SIGKILL: the kernel's OOM killer", "killed by SIGSEGV (core dumped: /…/core)". */
+    readonly how: string;
+    readonly at: string;
+    readonly upMs: number;
+    /** Facts found in the system about this end, each a sentence. */
+    readonly evidence: readonly string[];
+  } | null;
+  /** Last lines of output, escape sequences removed. */
+  readonly lastLines: readonly string[];
+  readonly waitsFor: readonly string[];
+  /** What is different from the last run that was well ("command: a → b"). */
+  readonly changedSinceGood: readonly string[];
+  readonly next: string;
+  /** What the person can do, each a command or a sentence. */
+  readonly advice: readonly string[];
+}
+
+export interface ServiceDetail {
+  readonly status: ServiceStatus;
+  readonly dependsOn: readonly { readonly name: string; readonly condition: string; readonly met: boolean }[];
+  readonly neededBy: readonly string[];
+  readonly logs: { readonly stdout: string | null; readonly stderr: string | null };
+  /** The effective definition, secrets masked. */
+  readonly definition: unknown;
+}
+
+export type DaemonEvent =
+  | { readonly type: "state"; readonly at: string; readonly before: StateWord; readonly service: ServiceStatus }
+  | { readonly type: "removed"; readonly at: string; readonly name: string }
+  | { readonly type: "plan"; readonly at: string; readonly plan: PlanReport }
+  | { readonly type: "daemon"; readonly at: string; readonly text: string };
+
+export interface Numbered {
+  /** `EPOCH-N`; a client that comes back says the last one it saw. */
+  readonly id: string;
+  readonly event: DaemonEvent;
+}
+
+export interface Daemon {
+  health(): HealthReport;
+  /** Sorted by name. */
+  services(): readonly ServiceStatus[];
+  service(name: string): ServiceDetail | null;
+  select(words: readonly string[]): Selection;
+  act(action: Action, names: readonly string[]): readonly ActionResult[];
+  /** `signal` as a person wrote it was validated by the route. */
+  signal(names: readonly string[], signal: NodeJS.Signals): readonly ActionResult[];
+  /** Durable before it answers; throws an OperatorError when it cannot be. */
+  setEnabled(names: readonly string[], enabled: boolean): readonly ActionResult[];
+  why(name: string): Promise<WhyReport | null>;
+  /** Reads the files now and says what would change; changes nothing. */
+  plan(): Promise<PlanReport>;
+  /** Reads the files now and takes them up: all, or only what concerns these names. */
+  apply(names: readonly string[] | null): Promise<PlanReport>;
+  /** Takes a service out of supervision until the next apply; refused while it runs. */
+  remove(names: readonly string[]): readonly ActionResult[];
+  clearLogs(names: readonly string[]): readonly ActionResult[];
+  /** Stops everything in reverse order, then ends svcd. */
+  shutdown(): void;
+  /** Ends the core on purpose; the keeper starts the (perhaps newer) one. Services are not touched. */
+  restartCore(): void;
+  /** Events after `lastId`, or null if they are no longer kept (the client must look at `services()` anew). */
+  eventsSince(lastId: string): readonly Numbered[] | null;
+  /** What `eventsSince` accepts to get whatever comes from now on. */
+  lastEventId(): string;
+  subscribe(listener: (event: Numbered) => void): () => void;
+  /** null: unknown service or its output is discarded. */
+  log(name: string, stream: StreamName): LogPosition | null;
+  /**
+   * Calls back whenever the log has grown, was rotated or cleared, with where it stands; the first time soon after the
+   * call, grown or not. A moment late does no harm: whoever reads looks at the files themselves.
+   */
+  followLog(name: string, stream: StreamName, onGrown: (position: LogPosition) => void): () => void;
+  /** For /metrics: CPU seconds and resident bytes of a pid, null when it is gone. */
+  processFacts(pid: number): { readonly cpuSeconds: number; readonly rssBytes: number } | null;
+}

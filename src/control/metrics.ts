@@ -1,0 +1,127 @@
+/**
+ * `GET /metrics`: the facts of the daemon in Prometheus' text format, version 0.0.4.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { StreamName } from "../keeper/messages.ts";
+import { type Daemon, type ServiceStatus, STATES } from "./daemon.ts";
+
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** /proc is read for each process: after this many others get their turn. */
+const SERVICES_PER_TURN = 50;
+
+const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Facts {
+  readonly status: ServiceStatus;
+  readonly process: ReturnType<Daemon["processFacts"]>;
+}
+
+export async function metrics(
+  daemon: Pick<Daemon, "health" | "services" | "processFacts" | "log">,
+  now: Date,
+): Promise<string> {
+  const health = daemon.health();
+  const services: Facts[] = [];
+  for (const status of daemon.services()) {
+    services.push({ status, process: status.pid === null ? null : daemon.processFacts(status.pid) });
+    if (services.length % SERVICES_PER_TURN === 0) await nextTurn();
+  }
+  const page = new Page();
+
+  page.family("svcd_up", "gauge", "1: svcd answers; 0: it was asked to shut down and is stopping the services.");
+  page.sample("svcd_up", {}, health.status === "ok" ? 1 : 0);
+  page.family("svcd_info", "gauge", "Always 1; the version of svcd is its label.");
+  page.sample("svcd_info", { version: health.version }, 1);
+  page.family("svcd_start_time_seconds", "gauge", "When svcd started, seconds since 1970.");
+  page.sample("svcd_start_time_seconds", {}, Date.parse(health.since) / 1000);
+  page.family("svcd_services", "gauge", "Services that svcd knows.");
+  page.sample("svcd_services", {}, health.services);
+  page.family("svcd_config_mistakes", "gauge", "Mistakes in the files that describe services.");
+  page.sample("svcd_config_mistakes", {}, health.mistakes);
+
+  page.family("svcd_service_state", "gauge", "1 for the state that the service is in, 0 for the others.");
+  for (const { status } of services) {
+    for (const state of STATES) {
+      page.sample("svcd_service_state", { service: status.name, state }, status.state === state ? 1 : 0);
+    }
+  }
+  page.family("svcd_service_wanted", "gauge", "1: the service is wanted up.");
+  for (const { status } of services) {
+    page.sample("svcd_service_wanted", { service: status.name }, status.wanted === "up" ? 1 : 0);
+  }
+  page.family(
+    "svcd_service_health",
+    "gauge",
+    "1: healthy, 0: not (yet). Only services that run and have a health check.",
+  );
+  for (const { status } of services) {
+    if (status.health === null) continue;
+    page.sample("svcd_service_health", { service: status.name }, status.health === "healthy" ? 1 : 0);
+  }
+  page.family(
+    "svcd_service_restarts_total",
+    "counter",
+    "Starts that nobody asked for; begins at 0 when somebody asks for one.",
+  );
+  for (const { status } of services) {
+    page.sample("svcd_service_restarts_total", { service: status.name }, status.restarts);
+  }
+  page.family("svcd_service_up_seconds", "gauge", "How long the service has been RUNNING; 0 when it is not.");
+  for (const { status } of services) page.sample("svcd_service_up_seconds", { service: status.name }, up(status, now));
+  page.family("svcd_service_cpu_seconds_total", "counter", "CPU time of the service's main process.");
+  for (const { status, process } of services) {
+    if (process !== null) page.sample("svcd_service_cpu_seconds_total", { service: status.name }, process.cpuSeconds);
+  }
+  page.family("svcd_service_resident_bytes", "gauge", "Resident memory of the service's main process.");
+  for (const { status, process } of services) {
+    if (process !== null) page.sample("svcd_service_resident_bytes", { service: status.name }, process.rssBytes);
+  }
+  writeLogs(page, daemon, services);
+  return page.text();
+}
+
+function writeLogs(page: Page, daemon: Pick<Daemon, "log">, services: readonly Facts[]): void {
+  const logs = services.flatMap(({ status: { name } }) =>
+    STREAMS.flatMap((stream) => {
+      const log = daemon.log(name, stream);
+      // With stderr in stdout's file there is one log, whatever it is asked by.
+      return log === null || log.stream !== stream ? [] : [{ labels: { service: name, stream }, log }];
+    }),
+  );
+  page.family("svcd_service_log_bytes_total", "counter", "Bytes of output in the log since svcd opened it.");
+  for (const { labels, log } of logs) page.sample("svcd_service_log_bytes_total", labels, log.position);
+  page.family(
+    "svcd_service_log_dropped_bytes_total",
+    "counter",
+    "Bytes of output that could not be written to the log.",
+  );
+  for (const { labels, log } of logs) page.sample("svcd_service_log_dropped_bytes_total", labels, log.droppedBytes);
+}
+
+function up({ state, since }: ServiceStatus, now: Date): number {
+  return state === "RUNNING" ? Math.max(0, (now.getTime() - Date.parse(since)) / 1000) : 0;
+}
+
+class Page {
+  #lines: string[] = [];
+
+  family(name: string, type: "gauge" | "counter", help: string): void {
+    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  }
+
+  sample(name: string, labels: Labels, value: number): void {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+    this.#lines.push(`${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`);
+  }
+
+  text(): string {
+    return `${this.#lines.join("\n")}\n`;
+  }
+}
+
+function escaped(label: string): string {
+  return label.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+}

@@ -1,0 +1,227 @@
+/**
+ * Every request and answer on the wire, defined once: requests are validated by these definitions, OpenAPI is made from
+ * them, and the compiler checks (at the end) that they are exactly the types of `daemon.ts`.
+ *
+ * Whoever must start quickly imports the types only; loading this file loads valibot.
+ */
+import * as v from "valibot";
+import type * as daemon from "./daemon.ts";
+import { STATES } from "./daemon.ts";
+import type { ErrorBody } from "./refusal.ts";
+
+const text = (description: string) => v.pipe(v.string(), v.description(description));
+const moment = (description: string) => text(`${description} (ISO 8601)`);
+const count = (description: string) => v.pipe(v.number(), v.description(description));
+const names = (description: string) => v.pipe(v.array(v.string()), v.description(description));
+
+// Answers
+
+export const StateWord = v.picklist(STATES);
+
+export const ServiceStatus = v.object({
+  name: v.string(),
+  state: StateWord,
+  pid: v.nullable(count("null when nothing runs")),
+  run: count("number of the present or last run; 0: it never ran"),
+  since: moment("since when it is in this state"),
+  restarts: count("starts that nobody asked for, since the last one somebody did"),
+  health: v.pipe(
+    v.nullable(v.picklist(["starting", "healthy", "unhealthy"])),
+    v.description("null: no health check, or nothing runs"),
+  ),
+  phase: v.nullable(text("what a start is busy with")),
+  why: text("why it is in this state, a sentence"),
+  next: text("what happens next, a sentence"),
+  wanted: v.picklist(["up", "down"]),
+  enabled: v.boolean(),
+  groups: names("what `GROUP:*` reaches it by"),
+  description: v.string(),
+  file: v.object({
+    path: v.string(),
+    line: v.number(),
+    note: v.nullable(text("the file has mistakes, or is newer than what runs; null: it is as the file says")),
+  }),
+});
+
+export const ServiceList = v.array(ServiceStatus);
+
+export const HealthReport = v.object({
+  status: v.picklist(["ok", "stopping"]),
+  version: v.string(),
+  keeper: count("pid of the process that is parent of all services"),
+  core: count("pid of the process that answers"),
+  since: moment("when svcd started"),
+  services: v.number(),
+  mistakes: count("mistakes in the files that describe services"),
+});
+
+export const ActionResult = v.object({
+  name: v.string(),
+  outcome: v.pipe(
+    v.picklist(["done", "already", "refused"]),
+    v.description("already: it was so before. refused: it cannot be done, `what` says why"),
+  ),
+  what: text("a phrase to follow the name: “started”, “not running”"),
+  runBefore: count("the run before the action: what is waited for has a greater number"),
+});
+
+export const ActionResults = v.array(ActionResult);
+
+export const MistakeReport = v.object({
+  file: v.string(),
+  line: v.number(),
+  column: v.number(),
+  what: v.string(),
+  fix: v.string(),
+  text: text("the offending line"),
+});
+
+export const PlanReport = v.object({
+  added: v.array(v.string()),
+  changed: v.array(
+    v.object({
+      name: v.string(),
+      restart: v.pipe(v.boolean(), v.description("its process must be started again")),
+      details: v.array(v.object({ field: v.string(), before: v.string(), after: v.string() })),
+    }),
+  ),
+  removed: v.array(v.string()),
+  kept: names("services whose file is broken: they go on as they are"),
+  mistakes: v.array(MistakeReport),
+});
+
+export const WhyReport = v.object({
+  status: ServiceStatus,
+  lastEnd: v.nullable(
+    v.object({
+      run: v.number(),
+      how: text("“exit 1”, “killed by SIGKILL: the kernel's OOM killer”"),
+      at: moment("when it ended"),
+      upMs: count("how long it was up, milliseconds"),
+      evidence: names("facts found in the system about this end, each a sentence"),
+    }),
+  ),
+  lastLines: names("last lines of output, escape sequences removed"),
+  waitsFor: v.array(v.string()),
+  changedSinceGood: names("what is different from the last run that was well"),
+  next: v.string(),
+  advice: names("what the person can do, each a command or a sentence"),
+});
+
+export const ServiceDetail = v.object({
+  status: ServiceStatus,
+  dependsOn: v.array(v.object({ name: v.string(), condition: v.string(), met: v.boolean() })),
+  neededBy: v.array(v.string()),
+  logs: v.object({ stdout: v.nullable(v.string()), stderr: v.nullable(v.string()) }),
+  definition: v.pipe(v.unknown(), v.description("the effective definition, secrets masked")),
+});
+
+export const DaemonEvent = v.variant("type", [
+  v.object({ type: v.literal("state"), at: v.string(), before: StateWord, service: ServiceStatus }),
+  v.object({ type: v.literal("removed"), at: v.string(), name: v.string() }),
+  v.object({ type: v.literal("plan"), at: v.string(), plan: PlanReport }),
+  v.object({ type: v.literal("daemon"), at: v.string(), text: v.string() }),
+]);
+
+export const Accepted = v.object({ accepted: text("what will happen now") });
+
+export const Failure = v.object({
+  error: v.object({
+    code: text("for programs: stays the same when the words change"),
+    what: v.string(),
+    where: v.string(),
+    fix: text("what the person can do"),
+  }),
+});
+
+/** By these names in OpenAPI; whatever refers to one of them is written as a reference. */
+export const SCHEMAS = {
+  StateWord,
+  ServiceStatus,
+  ServiceList,
+  HealthReport,
+  ActionResult,
+  ActionResults,
+  MistakeReport,
+  PlanReport,
+  WhyReport,
+  ServiceDetail,
+  DaemonEvent,
+  Accepted,
+  Failure,
+} as const;
+
+// Requests. Strict: a key that svcd does not know is a mistake to tell, not to overlook.
+
+/** Parameters arrive as text. Seven digits: more lines than any log keeps, and no number that loses its last digits. */
+const wholeNumber = (description: string) =>
+  v.pipe(v.string(), v.regex(/^\d{1,7}$/, "a whole number from 0 to 9999999"), v.description(description));
+
+export const NoBody = v.strictObject({});
+
+export const SignalBody = v.strictObject({
+  signal: v.pipe(
+    v.union([v.string(), v.number()]),
+    v.description("its name with or without SIG, in either case, or its number"),
+  ),
+});
+
+export const ApplyBody = v.strictObject({
+  names: v.optional(names("take up only what concerns these; without it everything")),
+});
+
+export const NoQuery = v.strictObject({});
+
+export const ServicesQuery = v.strictObject({
+  names: v.optional(text("only these: names, globs, `GROUP:*`, separated by commas")),
+});
+
+export const LogsQuery = v.strictObject({
+  lines: v.optional(wholeNumber("begin this many lines before the end (default 100)")),
+  bytes: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}$/, "a whole number of bytes"),
+      v.description("begin this many bytes before the end"),
+    ),
+  ),
+  from: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^-?\d{1,15}$/, "a position as the X-Log-Position header gives it"),
+      v.description("begin at this position: X-Log-Position of an earlier answer plus the bytes it brought"),
+    ),
+  ),
+  follow: v.optional(v.pipe(v.picklist(["0", "1"]), v.description("1: go on with whatever is written from now on"))),
+  stream: v.optional(v.pipe(v.picklist(["stdout", "stderr"]), v.description("default stdout"))),
+});
+
+export const EventsQuery = v.strictObject({
+  since: v.optional(text("the last id that was seen; the Last-Event-ID header says the same and comes first")),
+});
+
+// The compiler's part: a difference to `daemon.ts` is an error here.
+
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Agrees<Schema extends v.GenericSchema, Type> = Same<Frozen<v.InferOutput<Schema>>, Frozen<Type>>;
+type AllTrue<T extends readonly true[]> = T;
+
+export type WireAgreesWithDaemon = AllTrue<
+  [
+    Agrees<typeof StateWord, daemon.StateWord>,
+    Agrees<typeof ServiceStatus, daemon.ServiceStatus>,
+    Agrees<typeof HealthReport, daemon.HealthReport>,
+    Agrees<typeof ActionResult, daemon.ActionResult>,
+    Agrees<typeof MistakeReport, daemon.MistakeReport>,
+    Agrees<typeof PlanReport, daemon.PlanReport>,
+    Agrees<typeof WhyReport, daemon.WhyReport>,
+    Agrees<typeof ServiceDetail, daemon.ServiceDetail>,
+    Agrees<typeof DaemonEvent, daemon.DaemonEvent>,
+    Agrees<typeof Failure, ErrorBody>,
+  ]
+>;
