@@ -1,0 +1,269 @@
+/**
+ * The core's wiring: takes over from the last core, reads the files, answers on the socket. May be killed at any moment;
+ * the keeper starts the next one.
+ *
+ * Order matters for speed: what is wanted starts first, then the control socket, then everything that can wait (watching,
+ * svcd's own log).
+ */
+import { chmodSync, chownSync, existsSync, readFileSync, write } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { EventLog } from "./control/event-log.ts";
+import { createControlServer } from "./control/server.ts";
+import { localDaemon } from "./local-daemon.ts";
+import { groupIdOf } from "./os/accounts.ts";
+import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
+import { LinuxHooks } from "./os/hooks.ts";
+import { type Hello, KeeperClient } from "./os/keeper-client.ts";
+import { LinuxLauncher } from "./os/launcher.ts";
+import { OomWitness } from "./os/oom-witness.ts";
+import { PlanSource } from "./os/plan-source.ts";
+import { LinuxProber } from "./os/prober.ts";
+import { StateJournal } from "./os/state-journal.ts";
+import { SvcdLog } from "./os/svcd-log.ts";
+import { SystemClock } from "./os/system-clock.ts";
+import { WishStore } from "./os/wish-store.ts";
+import { places } from "./places.ts";
+import { formatMistake } from "./plan/mistake.ts";
+import type { Plan } from "./plan/plan.ts";
+import type { Inherited, News } from "./ports.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
+import { stateWord } from "./supervisor/wording.ts";
+
+declare const SVCD_VERSION: string | undefined;
+const version = typeof SVCD_VERSION === "string" ? SVCD_VERSION : "dev";
+
+/** The channel to the keeper. */
+const KEEPER_FD = 3;
+const SOCKET_AGAIN_MS = 1_000;
+/** `when:` looks at the machine, which tells nobody when it changes. */
+const RECHECK_CONDITIONS_MS = 2_000;
+
+const root = process.argv[2] === "--root" ? (process.argv[3] ?? null) : null;
+const where = places({ root, env: process.env, uid: process.getuid?.() ?? 0, exists: existsSync });
+const log = new SvcdLog({ file: join(where.log, "svcd.log") });
+const say = (line: string): void => log.info(line);
+
+const keeper = new KeeperClient(KEEPER_FD, where.log, {
+  hello: (hello) => takeOver(hello),
+  // Without its keeper a core can supervise nothing; the next svcd adopts what runs.
+  gone: () => process.exit(1),
+});
+
+// Services must outlive whatever goes wrong in here; the keeper starts the next core at once.
+process.on("uncaughtException", crash);
+// The keeper decides when svcd ends; a signal to the whole process group must not take the core away from under it.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+
+/** sysexits(3): 70 is a software error. */
+function crash(error: unknown): void {
+  // A terminal that is stopped must not keep the core from ending.
+  write(2, `svcd: a bug in the core: ${error instanceof Error ? error.stack : error}\n`, () => process.exit(70));
+  setTimeout(() => process.exit(70), 200);
+}
+
+function takeOver(hello: Hello): void {
+  const journal = new StateJournal(join(where.run, "core.journal"), hello.bootId, say);
+  const wishes = new WishStore(join(where.state, "wishes.json"), hello.bootId, say);
+  const events = new EventLog(`${Date.now().toString(36)}.${process.pid.toString(36)}`);
+  const oom = new OomWitness();
+  const memory = journal.memory();
+  const filesInUse = (): string[] => {
+    const members = [...supervisor.members.values()].map(({ service }) => service);
+    // Before anything is taken over, what the last core ran.
+    return (members.length > 0 ? members : [...memory.services.values()]).map(({ source: { file } }) => file);
+  };
+  const source = new PlanSource(process.env, where.settings, filesInUse, memory.settings);
+  const directory = new ConfigDirectory({
+    services: where.services,
+    settings: where.settings,
+    onChange: (snapshot) => whenFilesChanged(snapshot),
+    say,
+  });
+  const launcher = new LinuxLauncher({
+    env: process.env,
+    rootDir: root ?? dirname(where.services),
+    runDir: where.run,
+    daemonEnvironment: () => source.settings?.environment ?? {},
+    marks: root === null ? {} : { SVCD_ROOT: root },
+  });
+  const prober = new LinuxProber({
+    launcher,
+    logPath: (service, stream) => join(where.log, stream === "stdout" ? `${service}.log` : `${service}.stderr.log`),
+    followLog: (service, stream, onGrown) => keeper.follow(service, stream, onGrown),
+    onResult: (service, run, result) => supervisor.probed(service, run, result),
+    marksFile: join(where.run, "log-marks.json"),
+  });
+  const clock = new SystemClock(() => supervisor.tick());
+  const hooks = new LinuxHooks({ launcher, hostname: hostname(), rootDir: root ?? dirname(where.services), say });
+  const supervisor = new Supervisor(
+    {
+      clock,
+      chance: { next: () => Math.random() },
+      processes: keeper,
+      launcher,
+      prober,
+      journal,
+      wishes,
+      hooks,
+      announcer: { announce: (news) => announce(news) },
+    },
+    // Half a decision must not be gone on with, whoever asked for it: this core ends, and the next one takes over.
+    (error) => setImmediate(() => crash(error)),
+  );
+
+  function announce(news: News): void {
+    const at = new Date().toISOString();
+    switch (news.kind) {
+      case "state": {
+        const service = supervisor.status(news.service);
+        if (service === null) return;
+        const before = stateWord(news.before.state);
+        oom.note(news.service, news.before, news.after);
+        events.add({ type: "state", at, before, service });
+        if (before !== service.state) log.info(`${service.name}: ${before} → ${service.state} (${service.why})`);
+        return;
+      }
+      case "removed":
+        events.add({ type: "removed", at, name: news.service });
+        log.info(`${news.service}: removed`);
+        return;
+      case "daemon":
+        events.add({ type: "daemon", at, text: news.text });
+        log.info(news.text);
+    }
+  }
+
+  let mistakesTold = "";
+  let settingsKept = JSON.stringify(memory.settings);
+  function keepSettings({ daemon: settings }: Plan): void {
+    if (JSON.stringify(settings) === settingsKept) return;
+    settingsKept = JSON.stringify(settings);
+    journal.record({ kind: "settings", settings });
+  }
+
+  function noteWhatWasRead(plan: Plan): void {
+    keepSettings(plan);
+    const text = plan.mistakes.map(formatMistake).join("\n");
+    if (text !== mistakesTold && text !== "") log.warn(`mistakes in the files, all else goes on:\n${text}`);
+    mistakesTold = text;
+  }
+
+  function whenFilesChanged(snapshot: ConfigSnapshot): void {
+    const plan = source.planOf(snapshot);
+    noteWhatWasRead(plan);
+    if (!plan.daemon.autoApply) return supervisor.consider(plan);
+    const applied = supervisor.apply(plan, null, false);
+    events.add({ type: "plan", at: new Date().toISOString(), plan: applied });
+  }
+
+  keeper.hear((report) => {
+    switch (report.is) {
+      case "spawned":
+        return supervisor.spawned(report);
+      case "refused":
+        return supervisor.refused(report.service, report.run, report.code, report.message);
+      case "exited":
+        return supervisor.exited(report);
+      case "asked":
+        if (report.to === "stop") return supervisor.shutdown();
+        return whenFilesChanged(directory.read());
+    }
+  });
+
+  const snapshot = directory.read();
+  const plan = source.planOf(snapshot);
+  noteWhatWasRead(plan);
+  supervisor.inherit(memory, inheritedFrom(hello), plan);
+  const isFirst = hello.coreStarts === 1;
+  if (hello.stopping === null && (isFirst || plan.daemon.autoApply)) supervisor.apply(plan, null, isFirst);
+  else supervisor.consider(plan);
+  setInterval(() => supervisor.recheckConditions(), RECHECK_CONDITIONS_MS);
+
+  const daemon = localDaemon({
+    supervisor,
+    keeper,
+    events,
+    version,
+    keeperPid: hello.keeperPid,
+    since: hello.since,
+    logDir: where.log,
+    readPlan: async () => {
+      const read = source.planOf(directory.read());
+      noteWhatWasRead(read);
+      return read;
+    },
+    workingDirOf: (service) => {
+      const setting = launcher.setting(service);
+      return setting.ok ? setting.setting.cwd : null;
+    },
+    oomKillsDuring: (service) => oom.killsDuring(service),
+  });
+  const server = createControlServer(daemon, {
+    openapi: openApi(),
+    onBug: (reference, request, error) =>
+      log.error(`bug ${reference} in ${request}: ${(error as Error)?.stack ?? error}`),
+  });
+  keeper.beforeLeaving(async () => {
+    prober.close();
+    hooks.close();
+    await server.close();
+    await log.close();
+  });
+  const group = plan.daemon.group === null ? null : groupIdOf(plan.daemon.group);
+  if (group !== null) openToGroup(group);
+  else if (plan.daemon.group !== null)
+    log.warn(`svcd.yaml: there is no group ${plan.daemon.group}; the socket is the owner's only`);
+  let told = "";
+  // Without its socket svcd still supervises; people must hear why they cannot ask it, and the cause may pass.
+  const openSocket = async (): Promise<void> => {
+    try {
+      await server.listen(where.socket, { group });
+      if (told !== "") log.info("the control socket is open now");
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== told) log.error(`no control socket, trying again every second: ${message}`);
+      told = message;
+      setTimeout(openSocket, SOCKET_AGAIN_MS);
+    }
+  };
+  void openSocket().then(() => {
+    keeper.ready();
+    const files = `${plan.services.size} services in ${where.services}`;
+    log.info(isFirst ? `svcd ${version} runs, ${files}` : "a new core took over");
+    void log.openFile();
+    // Whoever asked for the plan meanwhile has read newer files than we took up.
+    const newest = directory.read();
+    if (newest.hash !== snapshot.hash) whenFilesChanged(newest);
+    void directory.watch(newest);
+  });
+}
+
+/** The way to the socket; logs are read through it. */
+function openToGroup(group: number): void {
+  try {
+    chownSync(where.run, -1, group);
+    chmodSync(where.run, 0o750);
+  } catch (error) {
+    log.warn(`cannot open ${where.run} to the group of svcd.yaml: ${(error as Error).message}`);
+  }
+}
+
+function inheritedFrom(hello: Hello): Inherited {
+  const ended = hello.ended.map(({ service, run, exit }) => ({ service, run, exit }));
+  return {
+    sameKeeper: hello.coreStarts > 1,
+    live: hello.live,
+    ended,
+    stopping: hello.stopping !== null,
+    lastRuns: hello.lastRuns,
+  };
+}
+
+function openApi(): string | null {
+  try {
+    return readFileSync(join(import.meta.dirname, "openapi.json"), "utf8");
+  } catch {
+    return null; // Run from source: it is made when svcd is built.
+  }
+}

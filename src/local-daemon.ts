@@ -1,0 +1,187 @@
+/**
+ * The daemon as the control API asks it: the supervisor's answers, the files' plan, and what the system knows beside them
+ * (logs, evidence, facts of processes). Wiring: it decides nothing.
+ */
+import type { Daemon, HealthReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
+import type { EventLog } from "./control/event-log.ts";
+import type { LogPosition, StreamName } from "./keeper/messages.ts";
+import { evidenceOf } from "./os/evidence.ts";
+import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
+import { processFacts } from "./os/process-facts.ts";
+import { diffServices } from "./plan/diff.ts";
+import type { Plan, Service } from "./plan/plan.ts";
+import { masked } from "./plan/secrets.ts";
+import type { Signal } from "./service/policy.ts";
+import type { Action, ActionResult, PlanReport, ServiceStatus } from "./supervisor/answers.ts";
+import { isMet } from "./supervisor/dependencies.ts";
+import type { Supervisor } from "./supervisor/supervisor.ts";
+import { describeEnd } from "./supervisor/wording.ts";
+
+export interface LocalDaemonOptions {
+  readonly supervisor: Supervisor;
+  readonly keeper: KeeperClient;
+  readonly events: EventLog;
+  readonly version: string;
+  readonly keeperPid: number;
+  /** When the keeper started, ISO 8601. */
+  readonly since: string;
+  readonly logDir: string;
+  /** Reads the files now. */
+  readonly readPlan: () => Promise<Plan>;
+  /** The kernel's count of OOM kills at the end of the last run of a service, against that at its start. */
+  /** Where its next run would run; null: it cannot be said. */
+  readonly workingDirOf: (service: Service) => string | null;
+  readonly oomKillsDuring: (service: string) => number;
+}
+
+/** Lines of output in an answer to "why". */
+const LAST_LINES = 20;
+
+export function localDaemon(options: LocalDaemonOptions): Daemon {
+  const { supervisor, keeper, events } = options;
+  return {
+    health: () => health(options),
+    services: () => supervisor.statuses(),
+    service: (name) => detail(options, name),
+    select: (words) => supervisor.select(words),
+    act: (action: Action, names) => supervisor.act(action, names),
+    signal: (names, signal) => supervisor.signal(names, signal as Signal),
+    setEnabled: (names, enabled) => supervisor.setEnabled(names, enabled),
+    why: (name) => whyOf(options, name),
+    plan: async () => supervisor.preview(await options.readPlan()),
+    apply: (names) => apply(options, names),
+    remove: (names) => supervisor.setAside(names),
+    clearLogs: (names) => names.map((name) => clearLog(options, name)),
+    shutdown: () => supervisor.shutdown(),
+    // The answer must be out before the core is gone.
+    restartCore: () => setTimeout(() => keeper.again(() => process.exit(0)), 50),
+    eventsSince: (id) => events.since(id),
+    lastEventId: () => events.lastId(),
+    subscribe: (listener) => events.subscribe(listener),
+    log: (name, stream) => logPosition(options, name, stream),
+    followLog: (name, stream, onGrown) => followLog(options, name, stream, onGrown),
+    processFacts,
+  };
+}
+
+function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): ActionResult {
+  const member = supervisor.members.get(name);
+  const runBefore = member?.life.lastRun ?? 0;
+  if (member === undefined || member.service.logs === null) {
+    return { name, outcome: "refused", what: "has no log (logs: none)", runBefore };
+  }
+  keeper.clear(name);
+  return { name, outcome: "done", what: "cleared", runBefore };
+}
+
+function health({ supervisor, version, keeperPid, since }: LocalDaemonOptions): HealthReport {
+  return {
+    status: supervisor.isShuttingDown ? "stopping" : "ok",
+    version,
+    keeper: keeperPid,
+    core: process.pid,
+    since,
+    services: supervisor.members.size,
+    mistakes: supervisor.plan?.mistakes.length ?? 0,
+  };
+}
+
+async function apply(
+  { supervisor, events, readPlan }: LocalDaemonOptions,
+  names: readonly string[] | null,
+): Promise<PlanReport> {
+  const plan = supervisor.apply(await readPlan(), names, true);
+  events.add({ type: "plan", at: new Date().toISOString(), plan });
+  return plan;
+}
+
+function detail({ supervisor, logDir }: LocalDaemonOptions, name: string): ServiceDetail | null {
+  const member = supervisor.members.get(name);
+  const status = supervisor.status(name);
+  if (member === undefined || status === null) return null;
+  const logs = logsOf(member.service, logDir);
+  const stderr = logs.stderr === "stdout" ? logs.stdout : logs.stderr;
+  return {
+    status,
+    dependsOn: member.service.dependsOn.map(({ name: other, condition }) => {
+      const needed = supervisor.members.get(other);
+      return { name: other, condition, met: needed !== undefined && isMet(condition, needed) };
+    }),
+    neededBy: supervisor.neededBy(name),
+    logs: { stdout: logs.stdout?.path ?? null, stderr: stderr?.path ?? null },
+    definition: masked(member.service),
+  };
+}
+
+/** Where the log stands: from the keeper if it is followed, else from the file itself. */
+function logPosition(options: LocalDaemonOptions, name: string, stream: StreamName): LogPosition | null {
+  const { supervisor, keeper, logDir } = options;
+  const member = supervisor.members.get(name);
+  if (member === undefined) return null;
+  const logs = logsOf(member.service, logDir);
+  const kept = logs.stderr === "stdout" ? "stdout" : stream;
+  const settings = kept === "stdout" || logs.stderr === "stdout" ? logs.stdout : logs.stderr;
+  return settings === null ? null : keeper.positionOf(name, kept, settings.path);
+}
+
+function followLog(
+  options: LocalDaemonOptions,
+  name: string,
+  stream: StreamName,
+  onGrown: (position: LogPosition) => void,
+): () => void {
+  const stands = logPosition(options, name, stream);
+  // The keeper tells of logs that it has opened; one of a service that never ran stands all the same.
+  if (stands !== null) setImmediate(onGrown, stands);
+  return options.keeper.follow(name, stands?.stream ?? stream, onGrown);
+}
+
+async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyReport | null> {
+  const { supervisor, logDir } = options;
+  const member = supervisor.members.get(name);
+  const status = supervisor.status(name);
+  if (member === undefined || status === null) return null;
+  const { service, life, good, lastProcess } = member;
+  const { stdout, stderr } = logsOf(service, logDir);
+  const logPaths = [stdout, stderr === "stdout" ? null : stderr].flatMap((log) => (log === null ? [] : [log.path]));
+  const evidence = await evidenceOf({
+    service: name,
+    end: life.lastEnd,
+    logPaths,
+    lines: LAST_LINES,
+    pid: lastProcess !== null && lastProcess.run === life.lastEnd?.run ? lastProcess.pid : null,
+    workingDir: options.workingDirOf(service),
+    oomKills: options.oomKillsDuring(name),
+  });
+  const changes = good === null ? null : diffServices(good.service, service);
+  const { lastEnd, state } = life;
+  const wallNow = Date.now();
+  const endedAt = lastEnd === null ? 0 : wallNow - (Number(process.hrtime.bigint() / 1_000_000n) - lastEnd.at);
+  return {
+    status,
+    lastEnd: lastEnd && {
+      run: lastEnd.run,
+      how: describeEnd(lastEnd),
+      at: new Date(endedAt).toISOString(),
+      upMs: Math.round(lastEnd.upMs),
+      evidence: evidence.facts,
+    },
+    lastLines: evidence.lastLines,
+    waitsFor: state.at === "waiting" ? state.blockers : [],
+    changedSinceGood: changes?.details.map(({ field, before, after }) => `${field}: ${before} → ${after}`) ?? [],
+    next: status.next,
+    advice: [...evidence.advice, ...adviceFor(status)],
+  };
+}
+
+function adviceFor({ name, state, file, enabled }: ServiceStatus): string[] {
+  const advice: string[] = [];
+  if (file.note !== null) advice.push(`mend the file: svctl plan shows every mistake of ${file.path}`);
+  if (state === "FATAL") advice.push(`mend the cause, then: svctl start ${name}`);
+  if (state === "BACKOFF") advice.push(`read the log: svctl logs ${name}; to try at once: svctl restart ${name}`);
+  if (state === "WAITING")
+    advice.push(`look at what it waits for: svctl why ${name} names it, svctl why on that leads on`);
+  if (state === "STOPPED") advice.push(enabled ? `svctl start ${name}` : `svctl enable ${name}`);
+  if (state === "STARTING") advice.push(`watch it: svctl logs -f ${name}`);
+  return advice;
+}
