@@ -1,0 +1,220 @@
+/**
+ * For tests: an svcd that says what the test tells it, over HTTP on a Unix socket, and a svctl that runs in this process
+ * against it with a screen of the test's making.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { DaemonEvent, HealthReport, PlanReport, ServiceStatus, WhyReport } from "../control/daemon.ts";
+import type { Screen, World } from "./call.ts";
+import { main } from "./main.ts";
+
+export function service(changes: Partial<ServiceStatus> = {}): ServiceStatus {
+  return {
+    name: "web",
+    state: "RUNNING",
+    pid: 4121,
+    run: 1,
+    since: "2026-11-22T12:00:00.000Z",
+    restarts: 0,
+    health: null,
+    phase: null,
+    why: "up",
+    next: "goes on",
+    wanted: "up",
+    enabled: true,
+    groups: [],
+    description: "",
+    file: { path: "/etc/svcd/services.d/web.yaml", line: 1, note: null },
+    ...changes,
+  };
+}
+
+export function plan(changes: Partial<PlanReport> = {}): PlanReport {
+  return { added: [], changed: [], removed: [], kept: [], mistakes: [], ...changes };
+}
+
+export function why(status: ServiceStatus, changes: Partial<WhyReport> = {}): WhyReport {
+  return {
+    status,
+    lastEnd: null,
+    lastLines: [],
+    waitsFor: [],
+    changedSinceGood: [],
+    next: status.next,
+    advice: [],
+    ...changes,
+  };
+}
+
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+  readonly response: ServerResponse;
+}
+
+/** What is returned is the JSON of the answer; undefined: the test answers by itself. */
+type Answering = (asked: Asked) => unknown;
+
+export class FakeDaemon {
+  readonly root = mkdtempSync(join(tmpdir(), "svctl-test-"));
+  readonly socket = join(this.root, "run/svcd.sock");
+  services: ServiceStatus[] = [];
+  health: HealthReport = {
+    status: "ok",
+    version: "1.2.3",
+    keeper: process.pid,
+    core: process.pid,
+    since: "2026-11-22T12:00:00.000Z",
+    services: 0,
+    mistakes: 0,
+  };
+  /** "POST /v1/services/web/start" and so on, as they came. */
+  readonly heard: string[] = [];
+  readonly #routes = new Map<string, Answering>();
+  readonly #listeners = new Set<ServerResponse>();
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+
+  async open(): Promise<this> {
+    mkdirSync(join(this.root, "run"), { recursive: true });
+    await new Promise<void>((done) => this.#server.listen(this.socket, done));
+    return this;
+  }
+
+  /** `path` as in the request, without its query. */
+  on(method: "GET" | "POST", path: string, answering: Answering): void {
+    this.#routes.set(`${method} ${path}`, answering);
+  }
+
+  refuses(method: "GET" | "POST", path: string, error: { code: string; what: string; fix: string }): void {
+    this.on(method, path, ({ response }) => {
+      response.writeHead(404).end(JSON.stringify({ error: { where: path, ...error } }));
+    });
+  }
+
+  /** One service is what it is from now on, and everybody who listens hears it. */
+  becomes(changes: Partial<ServiceStatus> & { name: string }): void {
+    const before = this.services.find(({ name }) => name === changes.name);
+    const after = service({ ...before, ...changes });
+    this.services = [...this.services.filter(({ name }) => name !== changes.name), after];
+    this.tell({ type: "state", at: new Date().toISOString(), before: before?.state ?? "STOPPED", service: after });
+  }
+
+  tell(event: DaemonEvent): void {
+    for (const listener of this.#listeners)
+      listener.write(`id: 1-1\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  }
+
+  /** As a core that dies: nobody is there any more, the socket's file stays. */
+  async dies(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((done) => this.#server.close(() => done()));
+  }
+
+  async returns(): Promise<void> {
+    rmSync(this.socket, { force: true });
+    await new Promise<void>((done) => this.#server.listen(this.socket, done));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dies().catch(() => {});
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://svcd");
+    const path = decodeURIComponent(url.pathname);
+    let text = "";
+    for await (const bytes of request) text += bytes;
+    const body: unknown = text === "" ? undefined : JSON.parse(text);
+    this.heard.push(`${request.method} ${path}${decodeURIComponent(url.search)}${text === "" ? "" : ` ${text}`}`);
+    const route = this.#routes.get(`${request.method} ${path}`);
+    if (route !== undefined) {
+      const answer = route({ method: request.method ?? "", path, query: url.searchParams, body, response });
+      if (answer !== undefined) response.end(JSON.stringify(answer));
+      return;
+    }
+    if (path === "/v1/health") return void response.end(JSON.stringify(this.health));
+    if (path === "/v1/services") return void response.end(JSON.stringify(this.#named(url.searchParams.get("names"))));
+    if (path === "/v1/events") {
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.write(": events\nid: 1-0\n\n");
+      this.#listeners.add(response);
+      response.on("close", () => this.#listeners.delete(response));
+      return;
+    }
+    const error = { code: "no_such_path", what: `there is no ${path}`, where: path, fix: "tell the fake" };
+    response.writeHead(404).end(JSON.stringify({ error }));
+  }
+
+  #named(names: string | null): readonly ServiceStatus[] {
+    const words = names?.split(",");
+    return this.services.filter(({ name }) => words === undefined || words.includes(name));
+  }
+}
+
+export interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Looks {
+  /** stdout and stderr are a terminal of that many columns. */
+  readonly terminal?: number;
+  readonly env?: Record<string, string>;
+  readonly program?: string;
+}
+
+/** A svctl that runs; `interrupt` is Ctrl-C. */
+export interface Running {
+  readonly done: Promise<Outcome>;
+  stdout(): string;
+  stderr(): string;
+  interrupt(): void;
+}
+
+export function svctl(daemon: { readonly root: string }, words: string, looks: Looks = {}): Promise<Outcome> {
+  return running(daemon, words, looks).done;
+}
+
+export function running({ root }: { readonly root: string }, words: string, looks: Looks = {}): Running {
+  const { terminal, env = {}, program = "/nowhere/svctl.js" } = looks;
+  const written = { out: "", err: "" };
+  const interrupts = new Set<() => void>();
+  const screen = (to: "out" | "err"): Screen => ({
+    write: (text) => {
+      written[to] += typeof text === "string" ? text : Buffer.from(text).toString();
+    },
+    isTTY: terminal !== undefined,
+    columns: () => terminal ?? 80,
+  });
+  const world: World = {
+    out: screen("out"),
+    err: screen("err"),
+    env: { PATH: process.env["PATH"], SVCD_ROOT: root, ...env },
+    uid: process.getuid!(),
+    program,
+    version: "1.2.3",
+    now: () => new Date("2026-11-22T12:01:05.000Z"),
+    exists: existsSync,
+    absolute: (path) => resolve(path),
+    onInterrupt(then) {
+      interrupts.add(then);
+      return () => interrupts.delete(then);
+    },
+  };
+  const argv = words.split(" ").filter((word) => word !== "");
+  const done = main(argv, world).then((exitCode) => ({ exitCode, stdout: written.out, stderr: written.err }));
+  return {
+    done,
+    stdout: () => written.out,
+    stderr: () => written.err,
+    interrupt: () => {
+      for (const then of interrupts) then();
+    },
+  };
+}

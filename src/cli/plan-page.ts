@@ -1,0 +1,59 @@
+/**
+ * What the files would change, as people read it: in supervisorctl's single words, or in full.
+ */
+import type { PlanReport } from "../control/daemon.ts";
+import { formatMistake } from "../plan/mistake.ts";
+import type { Ink } from "./colour.ts";
+import { plain, plainLines } from "./text.ts";
+
+/** `web: available`, one for each service that the files change. */
+export function rereadLines({ added, changed, removed }: PlanReport): string[] {
+  const lines = [
+    ...added.map((name) => [name, "available"] as const),
+    ...changed.map(({ name }) => [name, "changed"] as const),
+    ...removed.map((name) => [name, "disappeared"] as const),
+  ];
+  lines.sort(([a], [b]) => (a < b ? -1 : 1));
+  return lines.map(([name, what]) => `${plain(name)}: ${what}`);
+}
+
+/** `web: changed, restarted`: what taking the files up has done. */
+export function appliedLines({ added, changed, removed }: PlanReport): string[] {
+  return [
+    ...removed.map((name) => `${plain(name)}: removed`),
+    ...changed.map(({ name, restart }) => `${plain(name)}: changed, ${restart ? "restarted" : "without a restart"}`),
+    ...added.map((name) => `${plain(name)}: added`),
+  ];
+}
+
+export function isEmpty({ added, changed, removed }: PlanReport): boolean {
+  return added.length + changed.length + removed.length === 0;
+}
+
+/**
+ *     + web: new
+ *     ~ db: changed, restarts
+ *         command: db --old → db --new
+ *     - old: gone, will be stopped
+ */
+export function planLines(plan: PlanReport, ink: Ink): string[] {
+  const lines: string[] = [];
+  for (const name of plan.added) lines.push(ink.paint("green", `+ ${plain(name)}: new`));
+  for (const { name, restart, details } of plan.changed) {
+    lines.push(ink.paint("yellow", `~ ${plain(name)}: changed, ${restart ? "restarts" : "goes on running"}`));
+    for (const { field, before, after } of details)
+      lines.push(`    ${plain(field)}: ${shown(before)} → ${shown(after)}`);
+  }
+  for (const name of plan.removed) lines.push(ink.paint("red", `- ${plain(name)}: gone, will be stopped`));
+  for (const name of plan.kept)
+    lines.push(ink.paint("grey", `= ${plain(name)}: its file has mistakes, so it goes on as it is`));
+  return lines;
+}
+
+function shown(text: string): string {
+  return text === "" ? "(nothing)" : plain(text);
+}
+
+export function mistakeLines({ mistakes }: PlanReport): string[] {
+  return mistakes.map((mistake) => plainLines(formatMistake(mistake)));
+}

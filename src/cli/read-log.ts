@@ -1,0 +1,104 @@
+/**
+ * The output of one service as bytes, from some place on. When svcd's core is replaced, reading goes on at the byte where
+ * it was: svcd says the position of the first byte, and the rest is counted here.
+ */
+import type { Call } from "./call.ts";
+import { CORE_IS_AWAY_MS, hasNoLog, isUnreachable } from "./daemon.ts";
+
+export interface LogWish {
+  readonly name: string;
+  readonly stream: "stdout" | "stderr";
+  readonly beginning: { readonly lines: number } | { readonly bytes: number };
+  readonly follow: boolean;
+}
+
+export interface LogReading {
+  /** Settled at the end of the log or after `stop`. */
+  readonly done: Promise<void>;
+  stop(): void;
+}
+
+const TRY_AGAIN_MS = 100;
+
+export function readLog(call: Call, wish: LogWish, onBytes: (bytes: Uint8Array) => void): LogReading {
+  const reading = new Reading(call, wish, onBytes);
+  return { done: reading.run(), stop: () => reading.stop() };
+}
+
+class Reading {
+  readonly #call: Call;
+  readonly #wish: LogWish;
+  readonly #onBytes: (bytes: Uint8Array) => void;
+  /** Of the next byte; null: nothing was read yet. */
+  #position: number | null = null;
+  #lostAt: number | null = null;
+  #isStopped = false;
+  #stopNow: () => void = () => {};
+
+  constructor(call: Call, wish: LogWish, onBytes: (bytes: Uint8Array) => void) {
+    this.#call = call;
+    this.#wish = wish;
+    this.#onBytes = onBytes;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopNow();
+  }
+
+  async run(): Promise<void> {
+    while (!this.#isStopped) {
+      const error = await this.#readOn();
+      if (this.#isStopped || (error === null && !this.#wish.follow)) return;
+      if (error !== null && !this.#mayComeBack(error)) {
+        if (this.#position !== null && hasNoLog(error)) return; // It was removed while we followed it.
+        throw error;
+      }
+      this.#lostAt ??= performance.now();
+      await this.#pause();
+    }
+  }
+
+  /** Until the stream ends: null, or why it ended too early. */
+  #readOn(): Promise<Error | null> {
+    const { name, stream, beginning, follow } = this.#wish;
+    const from = this.#position === null ? beginning : { from: this.#position };
+    return new Promise((resolve) => {
+      const exchange = this.#call.daemon.log(
+        name,
+        { ...from, follow, stream },
+        {
+          onHead: ({ headers }) => {
+            this.#position = Number(headers.get("x-log-position") ?? 0);
+            this.#lostAt = null;
+          },
+          onData: (bytes) => {
+            this.#position! += bytes.length;
+            this.#onBytes(bytes);
+          },
+          onEnd: resolve,
+        },
+      );
+      this.#stopNow = () => {
+        exchange.stop();
+        resolve(null);
+      };
+    });
+  }
+
+  /** A log that was read already, of an svcd that is only away for a moment. */
+  #mayComeBack(error: Error): boolean {
+    if (this.#position === null || !isUnreachable(error)) return false;
+    return this.#lostAt === null || performance.now() - this.#lostAt < CORE_IS_AWAY_MS;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, TRY_AGAIN_MS);
+      this.#stopNow = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
