@@ -1,0 +1,214 @@
+/**
+ * The core may be killed at any moment: the keeper starts a new one, which takes over what runs without touching it.
+ */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import { Box, isAlive, kill } from "./box.ts";
+
+const QUICK = "startsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\n";
+/** Prints 1, 2, 3 … until the file `enough` is there, and notes the last number in NAME.last. */
+const flood = (name: string): string =>
+  `command: |
+  n=0
+  until [ -e enough ]; do
+    m=$$((n + 200))
+    while [ $$n -lt $$m ]; do n=$$((n + 1)); echo $$n; done
+  done
+  echo $$n > ${name}.last
+  exec sleep 1001
+shell: true
+logs: { max_size: 1M, keep: 100, compress: false }
+${QUICK}`;
+
+async function newCore(box: Box, old: number): Promise<number> {
+  let core = old;
+  await box.becomes("another core is in charge", async () => {
+    core = (await box.control.health()).core;
+    return core !== old;
+  });
+  return core;
+}
+
+test("a core that is killed again and again under load costs no process, no line and no count", async (t) => {
+  const names = ["flood-1", "flood-2"];
+  const box = await Box.open(t, {
+    ...Object.fromEntries(names.map((name) => [`${name}.yaml`, flood(name)])),
+    "twice.yaml": `command: sleep 1001\n${QUICK}`,
+    "stopped.yaml": "command: sleep 1002\nautostart: false",
+    "done.yaml": "command: sh -c 'exit 5'\nrestart: no",
+    "bad.yaml": "command: ./no-such-program",
+  });
+  for (const run of [1, 2]) {
+    kill((await box.until("twice", (status) => status.run === run && status.pid !== null)).pid as number, "SIGKILL");
+  }
+  await box.until("twice", ({ run, state }) => run === 3 && state === "RUNNING");
+  await box.until("done", "EXITED");
+  await box.until("bad", "FATAL");
+  for (const name of names) await box.until(name, "RUNNING");
+  const before = await box.control.services();
+  const facts = (all: typeof before) =>
+    all.map(({ name, state, pid, run, restarts }) => ({ name, state, pid, run, restarts }));
+
+  let { core, keeper } = await box.control.health();
+  for (let round = 0; round < 10; round++) {
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+  }
+  const after = await box.control.services();
+  assert.deepEqual(facts(after), facts(before));
+  assert.equal((await box.control.health()).keeper, keeper);
+  assert.deepEqual(
+    after.map(({ why }) => why),
+    before.map(({ why }) => why),
+  );
+
+  writeFileSync(box.path("enough"), "");
+  for (const name of names) {
+    const last = await box.numberIn(`${name}.last`);
+    await box.becomes("all is in the file", () => box.log(name).endsWith(`\n${last}\n`));
+    assertCounts(textOf(box, name), last);
+  }
+});
+
+test("what ends while no core is there is known to the next one, with its exit status", async (t) => {
+  const box = Box.prepare(t, {
+    "job.yaml": "command: sh -c 'read -r code < fate; echo last words; exit $$code'\nrestart: no",
+    "web.yaml": `command: sleep 1001\n${QUICK}`,
+  });
+  await box.fifo("fate");
+  await box.start();
+  const web = await box.pid("web");
+  await box.pid("job");
+  const { core } = await box.control.health();
+  kill(core, "SIGKILL");
+  kill(web, "SIGSEGV");
+  await box.put("fate", "7\n");
+  await newCore(box, core);
+  assert.match((await box.until("job", "EXITED")).why, /^exit 7 /);
+  assert.equal(box.log("job"), "last words\n");
+  const again = await box.until("web", ({ run, state }) => run === 2 && state === "RUNNING");
+  assert.match(again.why, /killed by SIGSEGV/);
+  assert.equal(again.restarts, 1);
+});
+
+test("a core that dies in the middle of many starts leaves no twins and no orphans", async (t) => {
+  const box = await Box.open(t);
+  let { core } = await box.control.health();
+  for (const round of [1, 2, 3]) {
+    box.write(`round-${round}.yaml`, `command: sleep 1001\nreplicas: 20\n${QUICK}`);
+    await box.becomes(
+      "the first ones are being started",
+      async () => (await box.control.services()).length >= round * 20,
+    );
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+  }
+  const all = await box.allBecome(60, ({ state, pid }) => state === "RUNNING" && pid !== null);
+  for (const { name, pid } of all) assert.deepEqual(box.processesOf(name), [pid]);
+});
+
+test("a stop goes on through the death of the core", async (t) => {
+  const box = Box.prepare(t, {
+    "web.yaml": `command: sh -c 'trap "read -r _ < door; exit 0" TERM; echo up; while :; do sleep 1000 & wait; done'\nstop_grace_period: 20s\n${QUICK}`,
+    "deaf.yaml": `command: sh -c 'trap "" TERM; echo up; while :; do sleep 1000 & wait; done'\nstop_grace_period: 700ms\n${QUICK}`,
+  });
+  await box.fifo("door");
+  await box.start();
+  for (const name of ["web", "deaf"]) await box.says(name, "up\n");
+  await box.control.act("stop", ["web", "deaf"]);
+  const { core } = await box.control.health();
+  kill(core, "SIGKILL");
+  await newCore(box, core);
+  assert.equal((await box.status("web")).state, "STOPPING");
+  await box.put("door", "\n");
+  await box.until("web", "STOPPED");
+  await box.until("deaf", "STOPPED");
+});
+
+test("`svctl logs -f` goes on through the death of the core, without losing or repeating a line", async (t) => {
+  const box = Box.prepare(t, {
+    "web.yaml": "command: sh -c 'while read -r from to; do seq $$from $$to; done <> go'",
+  });
+  await box.fifo("go");
+  await box.start();
+  const follower = box.follow(t, "logs", "-f", "web");
+  await box.put("go", "1 100\n");
+  await box.becomes("the follower follows", () => follower.text.endsWith("\n100\n"));
+  const { core } = await box.control.health();
+  kill(core, "SIGKILL");
+  await box.put("go", "101 5000\n");
+  await newCore(box, core);
+  await box.put("go", "5001 6000\n");
+  await box.becomes("it has heard the last line", () => follower.text.endsWith("\n6000\n"));
+  assertCounts(follower.text, 6000);
+});
+
+test("`svctl upgrade` puts a new core in charge; services notice nothing", async (t) => {
+  const box = await Box.open(t, { "web.yaml": `command: sleep 1001\n${QUICK}` });
+  const pid = await box.pid("web");
+  const { core } = await box.control.health();
+  assert.equal((await box.svctl("upgrade")).code, 0);
+  assert.notEqual((await box.control.health()).core, core);
+  assert.equal((await box.status("web")).pid, pid);
+  assert.doesNotMatch(box.terminal, /the core ended/);
+});
+
+test("while no core comes up at all services and logs go on; one that works again takes over; a stop is a stop", async (t) => {
+  const box = Box.prepare(t, {
+    "web.yaml": `command: sh -c 'while read -r word; do echo $$word; done <> say'\n${QUICK}`,
+  });
+  await box.fifo("say");
+  const core = installedIn(box, "dist/core.js");
+  await box.start();
+  const pid = await box.pid("web");
+  const before = await box.control.health();
+
+  renameSync(core, `${core}.good`);
+  writeFileSync(core, "throw new Error('a broken upgrade')\n");
+  kill(before.core, "SIGKILL");
+  await box.becomes("several cores have failed", () => box.terminal.split("the core ended").length > 3);
+  await box.put("say", "meanwhile\n");
+  await box.says("web", "meanwhile\n");
+  assert.ok(isAlive(pid));
+
+  renameSync(`${core}.good`, core);
+  await newCore(box, before.core);
+  assert.equal((await box.status("web")).pid, pid);
+
+  writeFileSync(`${core}.broken`, "throw new Error('another one')\n");
+  renameSync(`${core}.broken`, core);
+  kill((await box.control.health()).core, "SIGKILL");
+  box.daemon?.kill("SIGTERM");
+  assert.equal(await box.ended(), 0);
+  await box.becomes("the service is gone", () => !isAlive(pid));
+});
+
+/** A copy of what is installed, for stories that break it. The path of one of its files. */
+function installedIn(box: Box, file: string): string {
+  const project = resolve(import.meta.dirname, "../..");
+  for (const folder of ["bin", "dist"])
+    cpSync(resolve(project, folder), box.path("installed", folder), { recursive: true });
+  if (existsSync(resolve(project, "node_modules"))) {
+    symlinkSync(resolve(project, "node_modules"), box.path("installed/node_modules"));
+  }
+  box.bin = box.path("installed/bin");
+  return box.path("installed", file);
+}
+
+/** All files of a log, oldest first. */
+function textOf(box: Box, name: string): string {
+  const files = readdirSync(box.path("log")).filter((file) => file.startsWith(`${name}.log.`));
+  const numbers = files.map((file) => Number(file.slice(`${name}.log.`.length))).sort((a, b) => b - a);
+  const rotated = numbers.map((number) => readFileSync(box.path("log", `${name}.log.${number}`), "latin1"));
+  return [...rotated, box.log(name)].join("");
+}
+
+/** 1, 2, 3 … each on its line, nothing else. */
+function assertCounts(text: string, last: number): void {
+  const lines = text.split("\n");
+  const wrong = lines.findIndex((line, index) => line !== String(index + 1));
+  assert.equal(wrong, last, `after line ${wrong}: ${JSON.stringify(lines.slice(wrong - 2, wrong + 3))}`);
+  assert.equal(lines[last], "");
+}
