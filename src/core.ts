@@ -14,7 +14,7 @@ import { localDaemon } from "./local-daemon.ts";
 import { groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import { LinuxHooks } from "./os/hooks.ts";
-import { type Hello, KeeperClient } from "./os/keeper-client.ts";
+import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
 import { OomWitness } from "./os/oom-witness.ts";
 import { PlanSource } from "./os/plan-source.ts";
@@ -62,7 +62,8 @@ function crash(error: unknown): void {
   setTimeout(() => process.exit(70), 200);
 }
 
-function takeOver(hello: Hello): void {
+/** Answers with who hears the keeper from now on. */
+function takeOver(hello: Hello): (report: KeeperReport) => void {
   const journal = new StateJournal(join(where.run, "core.journal"), hello.bootId, say);
   const wishes = new WishStore(join(where.state, "wishes.json"), hello.bootId, say);
   const events = new EventLog(`${Date.now().toString(36)}.${process.pid.toString(36)}`);
@@ -157,20 +158,6 @@ function takeOver(hello: Hello): void {
     events.add({ type: "plan", at: new Date().toISOString(), plan: applied });
   }
 
-  keeper.hear((report) => {
-    switch (report.is) {
-      case "spawned":
-        return supervisor.spawned(report);
-      case "refused":
-        return supervisor.refused(report.service, report.run, report.code, report.message);
-      case "exited":
-        return supervisor.exited(report);
-      case "asked":
-        if (report.to === "stop") return supervisor.shutdown();
-        return whenFilesChanged(directory.read());
-    }
-  });
-
   const snapshot = directory.read();
   const plan = source.planOf(snapshot);
   noteWhatWasRead(plan);
@@ -237,6 +224,19 @@ function takeOver(hello: Hello): void {
     if (newest.hash !== snapshot.hash) whenFilesChanged(newest);
     void directory.watch(newest);
   });
+  return (report) => {
+    switch (report.is) {
+      case "spawned":
+        return supervisor.spawned(report);
+      case "refused":
+        return supervisor.refused(report.service, report.run, report.code, report.message);
+      case "exited":
+        return supervisor.exited(report);
+      case "asked":
+        if (report.to === "stop") return supervisor.shutdown();
+        return whenFilesChanged(directory.read());
+    }
+  };
 }
 
 /** The way to the socket; logs are read through it. */

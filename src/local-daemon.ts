@@ -28,9 +28,9 @@ export interface LocalDaemonOptions {
   readonly logDir: string;
   /** Reads the files now. */
   readonly readPlan: () => Promise<Plan>;
-  /** The kernel's count of OOM kills at the end of the last run of a service, against that at its start. */
   /** Where its next run would run; null: it cannot be said. */
   readonly workingDirOf: (service: Service) => string | null;
+  /** How many processes the kernel killed for want of memory during the last run of a service that ended. */
   readonly oomKillsDuring: (service: string) => number;
 }
 

@@ -25,6 +25,8 @@ export interface KeeperOptions {
 
 /** Growth of a watched log is told at most this often. */
 const TELL_GROWTH_EVERY_MS = 10;
+/** And to a core that does not keep up, or is not there, at most this often is tried. */
+const TELL_AGAIN_MS = 200;
 /** A core that is well says within milliseconds that it begins to stop everything. */
 const HEARD_WITHIN_MS = 5_000;
 /** For services that nobody can ask to end because no core comes up: TERM, then KILL. */
@@ -81,7 +83,8 @@ export class Keeper {
   // What the core hears first.
 
   #greet(): void {
-    this.#watched.clear(); // A new core watches anew.
+    this.#watched.clear(); // A new core watches anew, and the hello says where all logs stand.
+    this.#grown.clear();
     this.#core.tell({
       is: "hello",
       keeperPid: process.pid,
@@ -220,7 +223,7 @@ export class Keeper {
   #tellGrowth(): void {
     this.#tellingGrowth = null;
     if (!this.#core.keepsUp) {
-      this.#tellingGrowth = setTimeout(() => this.#tellGrowth(), TELL_GROWTH_EVERY_MS);
+      this.#tellingGrowth = setTimeout(() => this.#tellGrowth(), TELL_AGAIN_MS);
       return;
     }
     for (const service of this.#grown) this.#tellWhereItStands(service);

@@ -25,8 +25,8 @@ export type Hello = Extract<Report, { is: "hello" }>;
 export type KeeperReport = Exclude<Report, { is: "hello" } | { is: "wrote" }>;
 
 export interface KeeperListener {
-  /** The first word; `hear` must be called before it returns. */
-  hello(hello: Hello): void;
+  /** The first word. Answers with who hears all that follow. */
+  hello(hello: Hello): (report: KeeperReport) => void;
   /** The keeper is gone: without it nothing can be supervised. */
   gone(): void;
 }
@@ -57,10 +57,6 @@ export class KeeperClient implements Processes {
     );
     this.#channel.on("error", () => {}); // "close" follows.
     this.#channel.on("close", () => listener.gone());
-  }
-
-  hear(onReport: (report: KeeperReport) => void): void {
-    this.#onReport = onReport;
   }
 
   spawn(service: Service, run: RunNumber, launch: Launch): void {
@@ -146,7 +142,8 @@ export class KeeperClient implements Processes {
   #take(report: Report, listener: KeeperListener): void {
     if (report.is === "hello") {
       for (const log of report.logs) this.#positions.set(`${log.service} ${log.stream}`, log);
-      return listener.hello(report);
+      this.#onReport = listener.hello(report);
+      return;
     }
     if (report.is !== "wrote") return this.#onReport(report);
     const key = `${report.service} ${report.stream}`;

@@ -184,7 +184,7 @@ export function deadline(life: Life, policy: Policy): Instant | null {
   const { state } = life;
   switch (state.at) {
     case "starting": {
-      if (!state.spawned) return null; // Spawned or refused: the answer comes for sure.
+      if (!state.spawned) return null; // The keeper answers every start: spawned or refused.
       const steadyAt =
         state.health === null || state.health.verdict === "healthy" ? state.since + policy.startsecsMs : null;
       return earliest(steadyAt, state.health?.dueAt ?? null);
