@@ -85,6 +85,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     env: process.env,
     rootDir: root ?? dirname(where.services),
     runDir: where.run,
+    tagsRuns: hello.containment.way !== "cgroup",
     daemonEnvironment: () => source.settings?.environment ?? {},
     marks: root === null ? {} : { SVCD_ROOT: root },
   });
@@ -232,6 +233,10 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         return supervisor.refused(report.service, report.run, report.code, report.message);
       case "exited":
         return supervisor.exited(report);
+      case "gone":
+        return supervisor.gone(report.service, report.run);
+      case "survived":
+        return supervisor.survived(report.service, report.run, report.survivors);
       case "asked":
         if (report.to === "stop") return supervisor.shutdown();
         return whenFilesChanged(directory.read());
@@ -250,11 +255,12 @@ function openToGroup(group: number): void {
 }
 
 function inheritedFrom(hello: Hello): Inherited {
-  const ended = hello.ended.map(({ service, run, exit }) => ({ service, run, exit }));
+  const ended = hello.ended.map(({ service, run, exit, isClear }) => ({ service, run, exit, isClear }));
   return {
     sameKeeper: hello.coreStarts > 1,
     live: hello.live,
     ended,
+    uncleared: hello.uncleared,
     stopping: hello.stopping !== null,
     lastRuns: hello.lastRuns,
   };

@@ -29,7 +29,10 @@ export interface Processes {
   spawn(service: Service, run: RunNumber, launch: Launch): void;
   /** A run that is gone is no error: its end is under way to us. */
   signal(service: string, run: RunNumber, signal: Signal, to: "main" | "group"): void;
-  /** KILL for everything that is left of the run. */
+  /**
+   * KILL for everything that is left of the run, again and again until nothing is. What withstands it for long is told by
+   * `supervisor.survived`; where something was left when the run's end was told, `supervisor.gone` says when it no longer is.
+   */
   end(service: string, run: RunNumber): void;
   /** The end of this run is in the journal. */
   noted(service: string, run: RunNumber): void;
@@ -110,6 +113,8 @@ export interface Inherited {
   readonly sameKeeper: boolean;
   readonly live: readonly RunningProcess[];
   readonly ended: readonly EndedProcess[];
+  /** Runs of which something is left after the end of their main process, whether that end was noted or not. */
+  readonly uncleared: readonly { readonly service: string; readonly run: RunNumber }[];
   readonly stopping: boolean;
   /** The highest run of each service that the keeper has heard of, should the journal have missed some. */
   readonly lastRuns: Readonly<Record<string, RunNumber>>;
@@ -128,6 +133,8 @@ export interface EndedProcess {
   readonly service: string;
   readonly run: RunNumber;
   readonly exit: Exit;
+  /** false: something of the run outlives its main process; `supervisor.gone` follows. */
+  readonly isClear: boolean;
 }
 
 export type JournalEntry =

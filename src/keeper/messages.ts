@@ -5,6 +5,7 @@
  * The core orders, the keeper reports. An order that comes too late (the run is gone) is answered by the report that
  * made it late. Times are milliseconds of CLOCK_MONOTONIC, so they mean the same in both processes.
  */
+import { crc32 } from "node:zlib";
 
 /** A log stream as the keeper keeps it: file, rotation, form. */
 export interface LogSettings {
@@ -47,7 +48,7 @@ export type Order =
   | Spawn
   /** `to: "group"`: the process group that the run leads. */
   | (RunName & { readonly do: "signal"; readonly signal: NodeJS.Signals; readonly to: "main" | "group" })
-  /** KILL for everything that is left of the run. */
+  /** KILL for everything of the run, repeated until nothing is left. */
   | (RunName & { readonly do: "end" })
   /** The core has noted the end of this run; the keeper may forget it. */
   | (RunName & { readonly do: "noted" })
@@ -107,6 +108,9 @@ export type Report =
       readonly bootId: string;
       readonly live: readonly LiveRun[];
       readonly ended: readonly EndedRun[];
+      /** Runs of which something outlives the main process, whether their end was noted or not. */
+      readonly uncleared: readonly RunName[];
+      readonly containment: ContainmentFacts;
       readonly logs: readonly LogPosition[];
       /** The highest run of each service this keeper has heard of: a number is never used twice. */
       readonly lastRuns: Readonly<Record<string, number>>;
@@ -119,6 +123,10 @@ export type Report =
   /** The kernel refused: `code` is the errno name (ENOENT, EACCES, EAGAIN …). */
   | (RunName & { readonly is: "refused"; readonly code: string; readonly message: string })
   | EndedRun
+  /** What its main process left behind is no longer there. */
+  | (RunName & { readonly is: "gone" })
+  /** What KILL has not ended for a second or more, in words. */
+  | (RunName & { readonly is: "survived"; readonly survivors: readonly string[] })
   /** A watched log has grown, or the current file of any log begins elsewhere than before. */
   | (LogPosition & { readonly is: "wrote" })
   /** svcd itself got a signal: TERM and INT ask to stop everything, HUP to read the files again. */
@@ -129,6 +137,16 @@ export interface EndedRun extends RunName {
   readonly pid: number;
   readonly exit: KeptExit;
   readonly at: number;
+  /** false: something of the run outlives its main process; "gone" follows. */
+  readonly isClear: boolean;
+}
+
+export type ContainmentWay = "cgroup" | "subreaper" | "scan";
+
+/** How the processes of a run are known. `detail`: the cgroup, the subreaper, or where is looked. */
+export interface ContainmentFacts {
+  readonly way: ContainmentWay;
+  readonly detail: string;
 }
 
 /**
@@ -150,6 +168,15 @@ export function encode(message: Order | Report): string {
 
 /** The variable that marks the processes of a run in their environment, `SVCD_RUN=/run/svcd/web#3`. */
 export const RUN_MARK = "SVCD_RUN";
+
+/**
+ * The same as a number for the soft RLIMIT_LOCKS of its processes: 48 bits that two runs share about as often as a meteorite
+ * hits the machine. Set by `prlimit --locks=TAG:` in the exec chain.
+ */
+export function runTag(runDir: string, run: RunName): number {
+  const mark = runMark(runDir, run);
+  return crc32(mark) * 65_536 + (crc32(`tag of ${mark}`) & 0xffff);
+}
 
 export function runMark(runDir: string, { service, run }: RunName): string {
   return `${runDir}/${service}#${run}`;

@@ -69,6 +69,70 @@ test("what is left of a run is ended before the next one starts", () => {
   assert.ok(service.did.indexOf("end 1") < service.did.indexOf("spawn 2"));
 });
 
+test("while something of a run outlives its main process no next run starts, however often it is asked for", () => {
+  const service = running();
+  service.exitsAndLeaves({ code: 1 });
+  assert.equal(service.at, "clearing");
+  service.start();
+  service.restart();
+  service.passes(hours(1));
+  assert.equal(service.at, "clearing");
+  assert.ok(!service.did.some((done) => done.startsWith("spawn")));
+  service.isGone();
+  assert.equal(service.at, "starting");
+});
+
+test("KILL for what is left of a run is repeated every five seconds", () => {
+  const service = running();
+  service.exitsAndLeaves({ code: 1 });
+  service.passes(seconds(11));
+  assert.equal(service.did.filter((done) => done === "end 1").length, 3);
+});
+
+test("once a run is gone what was decided about its end goes on", () => {
+  const cases = [
+    [{}, { code: 1 }, "backoff"],
+    [{ restart: "no" as const }, { code: 3 }, "exited"],
+    [{ restart: "on-failure" as const }, { code: 0 }, "exited"],
+    [{ restart: "always" as const, backoff: { ...policyOf().backoff, firstMs: 0 } }, { code: 0 }, "running"],
+  ] as const;
+  for (const [changes, how, at] of cases) {
+    const service = simulate({ ...changes, startsecsMs: 0 });
+    service.start();
+    service.exitsAndLeaves(how);
+    service.isGone();
+    assert.equal(service.at, at);
+  }
+});
+
+test("a stop ends when the last process of the run has, and a stop while that lasts is a stop", () => {
+  const asked = running();
+  asked.stop();
+  asked.exitsAndLeaves({ signal: "SIGTERM" });
+  assert.equal(asked.at, "clearing");
+  asked.isGone();
+  assert.equal(asked.at, "stopped");
+
+  const crashed = running();
+  crashed.exitsAndLeaves({ code: 1 });
+  crashed.stop();
+  crashed.isGone();
+  assert.equal(crashed.at, "stopped");
+});
+
+test("an unhealthy run that leaves something behind is a failure once it is gone", () => {
+  const health = { intervalMs: 1_000, timeoutMs: 500, retries: 1, startPeriodMs: 0, onUnhealthy: "restart" } as const;
+  const service = simulate({ health });
+  service.start();
+  service.passes(0);
+  service.probeFails();
+  assert.equal(service.at, "stopping");
+  service.exitsAndLeaves({ signal: "SIGTERM" });
+  service.isGone();
+  assert.equal(service.at, "backoff");
+  assert.match(service.life.lastEnd?.blame ?? "", /unhealthy/);
+});
+
 test("servers that exit with 0 are started again too", () => {
   const service = running();
   service.exits({ code: 0 });
@@ -435,6 +499,13 @@ const arbitraryEvent: fc.Arbitrary<Event | { type: "pass"; ms: number }> = fc.on
       { kind: "code" as const, code: 1 },
       { kind: "unknown" as const },
     ),
+    isClear: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("gone" as const), run: fc.integer({ min: 1, max: 6 }) }),
+  fc.record({
+    type: fc.constant("survived" as const),
+    run: fc.integer({ min: 1, max: 6 }),
+    survivors: fc.constant(["pid 7 (x), state D"]),
   }),
   fc.record({
     type: fc.constant("probed" as const),
@@ -479,7 +550,14 @@ test("in every life: never two processes at once, and run numbers only grow", ()
       let last = 0;
       const alive = new Set<number>();
       live(events, changes, (event, before, _after, did) => {
-        if ("run" in event && event.type !== "probed" && event.run === runOf(before)) alive.delete(event.run);
+        const isItsEnd =
+          event.type === "gone" ||
+          (event.type === "exited" && event.isClear) ||
+          event.type === "refused" ||
+          event.type === "lost";
+        // `gone` is the end of a run only whose main process has ended.
+        const counts = event.type !== "gone" || before.at === "clearing";
+        if ("run" in event && isItsEnd && counts && event.run === runOf(before)) alive.delete(event.run);
         for (const spawn of did.filter((done) => done.startsWith("spawn"))) {
           const run = Number(spawn.split(" ")[1]);
           assert.ok(run > last, "a run number was used again");
@@ -572,7 +650,7 @@ test("the delay never shrinks within a streak and never passes the longest", () 
       send({ type: "start" });
       for (let crash = 0; crash < crashes; crash++) {
         send({ type: "cleared" });
-        send({ type: "exited", run: life.lastRun, exit: { kind: "code", code: 1 } });
+        send({ type: "exited", run: life.lastRun, exit: { kind: "code", code: 1 }, isClear: true });
         assert.ok(life.state.at === "backoff");
         const delay = life.state.until - now;
         assert.ok(delay >= last && delay <= policy.backoff.longestMs);

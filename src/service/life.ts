@@ -11,6 +11,9 @@
  *      └── stopping ◀───┼──────────────────────────────────────────┘
  *             └─────────┘        (exited: need not run again · fatal: gave up · skipped: not for this machine)
  *
+ * A run is over when its main process has ended *and* nothing else of it is left. Where something is (a worker that left the
+ * process group), the life passes through `clearing` first, so no next run ever starts beside what is left of the last.
+ *
  * *Wanted* (up or down: what people, files and schedules ask) is a fact beside the state.
  */
 import { answered, beginHealth, type Health, type ProbeResult, whenDue } from "../probe/health.ts";
@@ -47,6 +50,18 @@ export type State =
       readonly killed: boolean;
       /** Why svcd itself ends the run ("unhealthy: …"); null when it was asked to. */
       readonly blame: Blame | null;
+      /** What KILL does not end, in words ("pid 4711 (python3), state D"). */
+      readonly survivors: readonly string[];
+    }
+  /** Its main process ended; what is left of the run is being ended. */
+  | {
+      readonly at: "clearing";
+      readonly run: RunNumber;
+      readonly startedAt: Instant;
+      readonly exit: Exit;
+      readonly ended: HowItEnded;
+      readonly killAgainAt: Instant;
+      readonly survivors: readonly string[];
     }
   | { readonly at: "exited"; readonly exit: Exit }
   | { readonly at: "fatal"; readonly cause: string };
@@ -57,6 +72,12 @@ interface Blame {
   readonly cause: string;
   readonly wasRunning: boolean;
 }
+
+/** Who ended a run, for the decision what comes next. */
+type HowItEnded =
+  | { readonly by: "itself"; readonly wasRunning: boolean }
+  | { readonly by: "request" }
+  | ({ readonly by: "svcd" } & Blame);
 
 export interface Life {
   readonly wanted: "up" | "down";
@@ -101,7 +122,11 @@ export type Event =
   /** The start was asked for but never happened (the core died in between): not a failure, try again. */
   | { readonly type: "lost"; readonly run: RunNumber }
   | { readonly type: "probed"; readonly run: RunNumber; readonly result: ProbeResult }
-  | { readonly type: "exited"; readonly run: RunNumber; readonly exit: Exit }
+  /** Its main process ended. `isClear`: and nothing else of the run is left; otherwise `gone` follows when that is so. */
+  | { readonly type: "exited"; readonly run: RunNumber; readonly exit: Exit; readonly isClear: boolean }
+  | { readonly type: "gone"; readonly run: RunNumber }
+  /** KILL was sent and these are still there. */
+  | { readonly type: "survived"; readonly run: RunNumber; readonly survivors: readonly string[] }
   | { readonly type: "tick" };
 
 export type Effect =
@@ -171,12 +196,32 @@ function decide(at: Now, event: Event): Outcome {
       return whenBackingOff(at, state, event);
     case "stopping":
       return whenStopping(at, state, event);
+    case "clearing":
+      return whenClearing(at, state, event);
   }
 }
 
 /** The run that a state is about; null where nothing runs. */
 export function runOf(state: State): RunNumber | null {
-  return state.at === "starting" || state.at === "running" || state.at === "stopping" ? state.run : null;
+  switch (state.at) {
+    case "starting":
+    case "running":
+    case "stopping":
+    case "clearing":
+      return state.run;
+    case "stopped":
+    case "skipped":
+    case "waiting":
+    case "backoff":
+    case "exited":
+    case "fatal":
+      return null;
+  }
+}
+
+/** It is on its way down, and something of it still runs. */
+export function isEnding({ at }: State): boolean {
+  return at === "stopping" || at === "clearing";
 }
 
 /** When the state needs a `tick`; null: only an event can change it. */
@@ -195,6 +240,8 @@ export function deadline(life: Life, policy: Policy): Instant | null {
       return state.until;
     case "stopping":
       return state.killAt;
+    case "clearing":
+      return state.killAgainAt;
     case "stopped":
     case "skipped":
     case "waiting":
@@ -236,6 +283,8 @@ function whenDown({ life }: Now, event: Event): Outcome {
     case "lost":
     case "probed":
     case "exited":
+    case "gone":
+    case "survived":
     case "tick":
       return [life, []];
   }
@@ -279,6 +328,8 @@ function whenWaiting({ life, now }: Now, event: Event): Outcome {
     case "lost":
     case "probed":
     case "exited":
+    case "gone":
+    case "survived":
     case "tick":
       return [life, []];
   }
@@ -305,7 +356,7 @@ function whenUp(at: Now, state: Up, event: Event): Outcome {
       return withHealth(at, { ...state, since: event.at, spawned: true }, health);
     }
     case "exited":
-      return endedByItself(at, state, event.exit);
+      return ended(at, state.run, state.since, { by: "itself", wasRunning: state.at === "running" }, event);
     case "refused":
       return refused(at, state, event.cause, event.permanent);
     case "lost":
@@ -320,6 +371,8 @@ function whenUp(at: Now, state: Up, event: Event): Outcome {
     case "cleared":
     case "blocked":
     case "skip":
+    case "gone":
+    case "survived":
       return [life, []];
   }
 }
@@ -367,7 +420,7 @@ function terminate(life: Life, { run, since }: Up, blame: Blame | null, now: Ins
   const killAt = now + policy.stopGraceMs;
   const to = policy.stopTo;
   return [
-    { ...life, state: { at: "stopping", run, startedAt: since, killAt, killed: false, blame } },
+    { ...life, state: { at: "stopping", run, startedAt: since, killAt, killed: false, blame, survivors: [] } },
     [
       { do: "signal", run, signal: policy.stopSignal, to },
       // A stopped process (SIGSTOP, a debugger) would never see the signal.
@@ -376,26 +429,42 @@ function terminate(life: Life, { run, since }: Up, blame: Blame | null, now: Ins
   ];
 }
 
-function endedByItself(at: Now, state: Up, exit: Exit): Outcome {
-  const { now, policy } = at;
-  const life = withEnd(at.life, state, exit, now, null);
-  const end: Effect = { do: "end", run: state.run };
-  if (life.wanted === "down") return [{ ...life, state: { at: "stopped" } }, [end, toldStopped(exit)]];
+/** The main process ended. Only when nothing else of the run is left does it matter what comes next. */
+function ended(
+  at: Now,
+  run: RunNumber,
+  startedAt: Instant,
+  how: HowItEnded,
+  { exit, isClear }: { readonly exit: Exit; readonly isClear: boolean },
+): Outcome {
+  const { now } = at;
+  const blame = how.by === "svcd" ? how.cause : null;
+  const life: Life = { ...at.life, lastEnd: { run, exit, at: now, upMs: now - startedAt, blame } };
+  const end: Effect = { do: "end", run };
+  if (isClear) {
+    const [next, effects] = whatComesNext({ ...at, life }, exit, startedAt, how);
+    return [next, [end, ...effects]];
+  }
+  const killAgainAt = now + KILL_AGAIN_MS;
+  return [{ ...life, state: { at: "clearing", run, startedAt, exit, ended: how, killAgainAt, survivors: [] } }, [end]];
+}
+
+/** Nothing of the run is left. */
+function whatComesNext(at: Now, exit: Exit, startedAt: Instant, how: HowItEnded): Outcome {
+  const { life, policy } = at;
+  if (life.wanted === "down") return [{ ...life, state: { at: "stopped" } }, [toldStopped(exit)]];
+  if (how.by === "request") return [{ ...life, state: { at: "waiting", blockers: [] } }, []];
+  if (how.by === "svcd") {
+    const [next, effects] = tryAgain(at, how.cause, startedAt, how.wasRunning, true);
+    return [next, effects.filter((effect) => effect.do !== "tell")]; // Told when it was found unhealthy.
+  }
   const success = isSuccess(exit, policy.successExitCodes);
   const isFinal = policy.restart === "no" || (policy.restart === "on-failure" && success);
   if (isFinal) {
     const tell: Effect[] = success ? [] : [{ do: "tell", what: "failed", why: describeExit(exit) }];
-    return [{ ...life, state: { at: "exited", exit } }, [end, ...tell]];
+    return [{ ...life, state: { at: "exited", exit } }, tell];
   }
-  const wasRunning = state.at === "running";
-  const [next, effects] = tryAgain(
-    { ...at, life },
-    describeExit(exit),
-    state.since,
-    wasRunning,
-    !success || !wasRunning,
-  );
-  return [next, [end, ...effects]];
+  return tryAgain(at, describeExit(exit), startedAt, how.wasRunning, !success || !how.wasRunning);
 }
 
 function refused(at: Now, state: Up, cause: string, permanent: boolean): Outcome {
@@ -415,16 +484,6 @@ function tryAgain(at: Now, cause: string, since: Instant, wasRunning: boolean, i
   const state: State =
     verdict.at <= now ? { at: "waiting", blockers: [] } : { at: "backoff", until: verdict.at, cause };
   return [{ ...next, restarts: life.restarts + 1, state }, tell];
-}
-
-function withEnd(
-  life: Life,
-  { run, since }: { readonly run: RunNumber; readonly since: Instant },
-  exit: Exit,
-  now: Instant,
-  blame: Blame | null,
-): Life {
-  return { ...life, lastEnd: { run, exit, at: now, upMs: now - since, blame: blame?.cause ?? null } };
 }
 
 // It failed and will run again at a known time.
@@ -451,6 +510,8 @@ function whenBackingOff({ life, now }: Now, state: In<"backoff">, event: Event):
     case "lost":
     case "probed":
     case "exited":
+    case "gone":
+    case "survived":
       return [life, []];
   }
 }
@@ -461,10 +522,12 @@ function whenStopping(at: Now, state: In<"stopping">, event: Event): Outcome {
   const { life, now } = at;
   switch (event.type) {
     case "exited":
-      return stopped(at, state, event.exit);
+      return ended(at, state.run, state.startedAt, howStopped(state), event);
     case "refused":
     case "lost":
-      return stopped(at, state, { kind: "unknown" });
+      return ended(at, state.run, state.startedAt, howStopped(state), { exit: { kind: "unknown" }, isClear: true });
+    case "survived":
+      return [{ ...life, state: { ...state, survivors: event.survivors } }, []];
     case "tick":
       if (now < state.killAt) return [life, []];
       return [
@@ -484,18 +547,49 @@ function whenStopping(at: Now, state: In<"stopping">, event: Event): Outcome {
     case "skip":
     case "spawned":
     case "probed":
+    case "gone":
       return [life, []];
   }
 }
 
-function stopped(at: Now, state: In<"stopping">, exit: Exit): Outcome {
-  const { blame, startedAt } = state;
-  const life = withEnd(at.life, { run: state.run, since: startedAt }, exit, at.now, blame);
-  const end: Effect = { do: "end", run: state.run };
-  if (life.wanted === "down") return [{ ...life, state: { at: "stopped" } }, [end, toldStopped(exit)]];
-  if (blame === null) return [{ ...life, state: { at: "waiting", blockers: [] } }, [end]];
-  const [next, effects] = tryAgain({ ...at, life }, blame.cause, startedAt, blame.wasRunning, true);
-  return [next, [end, ...effects.filter((effect) => effect.do !== "tell")]]; // Told when it was found unhealthy.
+function howStopped({ blame }: In<"stopping">): HowItEnded {
+  return blame === null ? { by: "request" } : { by: "svcd", ...blame };
+}
+
+// Its main process ended, something of the run is left.
+
+function whenClearing(at: Now, state: In<"clearing">, event: Event): Outcome {
+  const { life, now } = at;
+  switch (event.type) {
+    case "gone":
+      return whatComesNext(at, state.exit, state.startedAt, state.ended);
+    case "exited": // Said again to a core that took over.
+      return event.isClear ? whatComesNext(at, state.exit, state.startedAt, state.ended) : [life, []];
+    case "survived":
+      return [{ ...life, state: { ...state, survivors: event.survivors } }, []];
+    case "tick":
+      if (now < state.killAgainAt) return [life, []];
+      return [{ ...life, state: { ...state, killAgainAt: now + KILL_AGAIN_MS } }, [{ do: "end", run: state.run }]];
+    case "start":
+      return [{ ...life, wanted: "up", state: { ...state, ended: { by: "request" } } }, []];
+    case "restart":
+      return [
+        { ...life, wanted: "up", restarts: 0, streak: noStreak, state: { ...state, ended: { by: "request" } } },
+        [],
+      ];
+    case "stop":
+    case "stop later":
+      return [{ ...life, wanted: "down" }, []];
+    case "restart later":
+    case "cleared":
+    case "blocked":
+    case "skip":
+    case "spawned":
+    case "refused":
+    case "lost":
+    case "probed":
+      return [life, []];
+  }
 }
 
 function toldStopped(exit: Exit): Effect {

@@ -66,7 +66,16 @@ export class Simulated {
   }
 
   exits(how: { code: number } | { signal: NodeJS.Signals } | "unseen", run = this.run): void {
-    this.send({ type: "exited", run, exit: exitOf(how) });
+    this.send({ type: "exited", run, exit: exitOf(how), isClear: true });
+  }
+
+  /** Its main process ends and leaves something behind, until `isGone`. */
+  exitsAndLeaves(how: { code: number } | { signal: NodeJS.Signals } | "unseen", run = this.run): void {
+    this.send({ type: "exited", run, exit: exitOf(how), isClear: false });
+  }
+
+  isGone(run = this.run): void {
+    this.send({ type: "gone", run });
   }
 
   probePasses(run = this.run): void {

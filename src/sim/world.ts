@@ -125,6 +125,7 @@ export class World {
       sameKeeper: !this.#keeperIsNew,
       live: this.living,
       ended: [...this.#ended.values()],
+      uncleared: [],
       stopping: this.#stopping,
       lastRuns: Object.fromEntries(this.#lastRuns),
     };
@@ -193,7 +194,7 @@ export class World {
       `${service}#${process.run} ends (${exit.kind === "code" ? exit.code : exit.kind === "signal" ? exit.signal : "?"})`,
     );
     const isSeen = !this.#keeperIsNew || this.core !== null;
-    const ended: EndedProcess = { service, run: process.run, exit: isSeen ? exit : { kind: "unknown" } };
+    const ended: EndedProcess = { service, run: process.run, exit: isSeen ? exit : { kind: "unknown" }, isClear: true };
     this.#ended.set(`${service}#${process.run}`, ended);
     this.#toCore(() => {
       if (this.#ended.has(`${service}#${ended.run}`)) this.inCore((supervisor) => supervisor.exited(ended));

@@ -4,7 +4,7 @@
  */
 import type { DependencyCondition, Service } from "../plan/plan.ts";
 import { isSuccess } from "../service/exit.ts";
-import { type Life, runOf } from "../service/life.ts";
+import { isEnding, type Life, runOf } from "../service/life.ts";
 
 /** One service as the supervisor holds it, as far as dependencies are concerned. */
 export interface Member {
@@ -70,7 +70,7 @@ export function endsBefore(
   return dependents.filter((dependent) => {
     const life = members.get(dependent)?.life;
     if (life === undefined || runOf(life.state) === null) return false;
-    return life.wanted === "down" || leaving.has(dependent) || life.state.at === "stopping";
+    return life.wanted === "down" || leaving.has(dependent) || isEnding(life.state);
   });
 }
 

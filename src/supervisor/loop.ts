@@ -24,7 +24,16 @@ import type {
   RunningProcess,
   Wishes,
 } from "../ports.ts";
-import { deadline, type Effect, type Event, type Life, type RunNumber, runOf, step } from "../service/life.ts";
+import {
+  deadline,
+  type Effect,
+  type Event,
+  isEnding,
+  type Life,
+  type RunNumber,
+  runOf,
+  step,
+} from "../service/life.ts";
 import { Deadlines } from "./deadlines.ts";
 import { blockers, dependentsOf, endsBefore } from "./dependencies.ts";
 
@@ -204,7 +213,10 @@ export class Loop {
   #whenChanged(name: string, member: Supervised, before: Life): void {
     const { life } = member;
     const run = runOf(before.state);
-    if (run !== null && runOf(life.state) !== run) {
+    if (
+      run !== null &&
+      (runOf(life.state) !== run || (life.state.at === "clearing" && before.state.at !== "clearing"))
+    ) {
       this.#ports.prober.forget(name, run);
       member.lastProcess = member.process;
       member.process = null;
@@ -304,7 +316,7 @@ export class Loop {
   }
 
   #isSomethingEnding(): boolean {
-    for (const { life } of this.members.values()) if (life.state.at === "stopping") return true;
+    for (const { life } of this.members.values()) if (isEnding(life.state)) return true;
     return false;
   }
 
@@ -342,7 +354,7 @@ function isVisible(before: Life, after: Life): boolean {
     return true;
   if (before.state.at === "waiting" && after.state.at === "waiting")
     return before.state.blockers !== after.state.blockers;
-  if (before.state.at === "skipped" || before.state.at === "stopping") return before.state !== after.state;
+  if (before.state.at === "skipped" || isEnding(before.state)) return before.state !== after.state;
   return healthWords(before) !== healthWords(after);
 }
 

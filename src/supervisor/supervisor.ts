@@ -14,7 +14,7 @@ import {
   type Wish,
 } from "../ports.ts";
 import type { ProbeResult } from "../probe/health.ts";
-import { newLife, type RunNumber, runOf } from "../service/life.ts";
+import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
 import { withDependencies } from "./dependencies.ts";
@@ -88,11 +88,23 @@ export class Supervisor {
     this.#loop.drain();
   }
 
-  exited({ service, run, exit }: EndedProcess): void {
+  exited({ service, run, exit, isClear }: EndedProcess): void {
     if (!this.#loop.members.has(service)) this.#ports.processes.end(service, run);
-    this.#loop.enqueue(service, { type: "exited", run, exit });
+    this.#loop.enqueue(service, { type: "exited", run, exit, isClear });
     this.#loop.drain();
     this.#ports.processes.noted(service, run);
+  }
+
+  /** Nothing is left of a run whose end was told before. */
+  gone(service: string, run: RunNumber): void {
+    this.#loop.enqueue(service, { type: "gone", run });
+    this.#loop.drain();
+  }
+
+  /** What KILL does not end, in words. */
+  survived(service: string, run: RunNumber, survivors: readonly string[]): void {
+    this.#loop.enqueue(service, { type: "survived", run, survivors });
+    this.#loop.drain();
   }
 
   probed(name: string, run: RunNumber, result: ProbeResult): void {
@@ -240,7 +252,7 @@ export class Supervisor {
   signal(names: readonly string[], signal: Signal): ActionResult[] {
     return this.#each(names, (name, { life }) => {
       const run = runOf(life.state);
-      if (run === null) return ["refused", "not running"];
+      if (run === null || life.state.at === "clearing") return ["refused", "not running"];
       this.#ports.processes.signal(name, run, signal, "main");
       return ["done", "signalled"];
     });
@@ -331,7 +343,7 @@ export class Supervisor {
     const toRestart: string[] = [];
     const results = this.#each(names, (name, { service, life }) => {
       const run = runOf(life.state);
-      if (run === null) return ["refused", "not running"];
+      if (run === null || life.state.at === "clearing") return ["refused", "not running"];
       if (service.reloadSignal === null) {
         toRestart.push(name);
         return null;
@@ -463,18 +475,37 @@ export class Supervisor {
       return names.length === 0 ? "about to start" : `WAITING for ${names.join(", ")}`;
     }
     const around = this.#circumstances(name, service);
-    const settled = life.state.at !== "starting" && life.state.at !== "stopping";
+    const settled = life.state.at !== "starting" && !isEnding(life.state);
     const reason = settled ? `: ${why(life, service.policy, around, this.#ports.clock.now())}` : "";
     return `${stateWord(life.state)}${reason}`;
   }
 
   #leaveIfDone(): void {
     if (!this.#shuttingDown || this.#hasLeft) return;
-    for (const { life } of this.#loop.members.values()) if (runOf(life.state) !== null) return;
+    const now = this.#ports.clock.now();
+    const stuck: string[] = [];
+    for (const [name, { life, service }] of this.#loop.members) {
+      if (runOf(life.state) === null) continue;
+      if (!isStuck(life, service.policy.stopGraceMs, now)) return;
+      stuck.push(name);
+    }
+    if (stuck.length > 0) {
+      const text = `svcd ends although KILL does not end what is left of ${stuck.join(", ")}`;
+      this.#ports.announcer.announce({ kind: "daemon", text });
+    }
     this.#hasLeft = true;
     this.#ports.journal.record({ kind: "left" });
     this.#ports.processes.leave(0);
   }
+}
+
+/** A process in state D ends when its disk or driver lets it; svcd does not wait for that for ever. */
+const STUCK_AFTER_MS = 10_000;
+
+/** KILL was sent to all of it long ago. */
+function isStuck({ state, since }: Life, graceMs: number, now: number): boolean {
+  if (state.at === "clearing") return now - since >= STUCK_AFTER_MS;
+  return state.at === "stopping" && state.killed && now - since >= graceMs + STUCK_AFTER_MS;
 }
 
 function byName(a: string, b: string): number {

@@ -15,7 +15,11 @@ export function takeOver(loop: Loop, ports: Ports, memory: Memory, inherited: In
   takeOverServices(loop, ports, memory, inherited, plan);
   loop.definitionsChanged();
   for (const process of inherited.live) takeOverProcess(loop, ports, process);
-  for (const { service, run, exit } of inherited.ended) loop.enqueue(service, { type: "exited", run, exit });
+  for (const { service, run, exit, isClear } of inherited.ended) {
+    loop.enqueue(service, { type: "exited", run, exit, isClear });
+  }
+  // The last core may have died before it asked for that.
+  for (const { service, run } of inherited.uncleared) ports.processes.end(service, run);
   for (const [name, member] of loop.members) noteLoss(loop, name, member, inherited);
   for (const [name, member] of loop.members) takeOverWish(loop, ports, name, member);
   loop.definitionsChanged();
@@ -85,12 +89,22 @@ function sayStopAgain(
   processes.signal(name, run, "SIGCONT", stopTo);
 }
 
-function noteLoss(loop: Loop, name: string, member: Supervised, { sameKeeper, ended }: Inherited): void {
+function noteLoss(loop: Loop, name: string, member: Supervised, inherited: Inherited): void {
+  const { sameKeeper, ended, uncleared } = inherited;
   const run = runOf(member.life.state);
   if (run === null || member.process?.run === run) return;
-  if (ended.some((end) => end.service === name && end.run === run)) return;
+  const isIn = (runs: readonly { service: string; run: number }[]) =>
+    runs.some((other) => other.service === name && other.run === run);
+  if (isIn(ended)) return;
+  if (member.life.state.at === "clearing") {
+    if (!isIn(uncleared)) loop.enqueue(name, { type: "gone", run });
+    return;
+  }
   // The same keeper would know it if it had ever been started; another keeper may have lost it.
-  loop.enqueue(name, sameKeeper ? { type: "lost", run } : { type: "exited", run, exit: { kind: "unknown" } });
+  loop.enqueue(
+    name,
+    sameKeeper ? { type: "lost", run } : { type: "exited", run, exit: { kind: "unknown" }, isClear: true },
+  );
 }
 
 function takeOverWish(loop: Loop, { wishes }: Ports, name: string, { service, life }: Supervised): void {

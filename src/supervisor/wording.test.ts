@@ -33,8 +33,17 @@ test("every state has a word, says why and says what comes next", () => {
     { at: "running", run: 1, since: 0, health: null },
     { at: "running", run: 1, since: 0, health: { ...health, verdict: "unhealthy", detail: "HTTP 503" } },
     { at: "backoff", until: 9_000, cause: "exit 1" },
-    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: false, blame: null },
-    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: true, blame: null },
+    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: false, blame: null, survivors: [] },
+    { at: "stopping", run: 1, startedAt: 0, killAt: 9_000, killed: true, blame: null, survivors: [] },
+    {
+      at: "clearing",
+      run: 1,
+      startedAt: 0,
+      exit: { kind: "code", code: 1 },
+      ended: { by: "request" },
+      killAgainAt: 9_000,
+      survivors: ["pid 7 (sleep), state D"],
+    },
     { at: "exited", exit: { kind: "code", code: 0 } },
     { at: "fatal", cause: "vllm: not found" },
   ];
@@ -74,4 +83,14 @@ test("an end tells how long the run was", () => {
   job.passes(hours(2));
   job.exits({ code: 3 });
   assert.equal(why(job.life, job.policy, around, job.now), "exit 3 after 2h");
+});
+
+test("what KILL does not end is named", () => {
+  const service = simulate({ startsecsMs: 0 });
+  service.start();
+  service.exitsAndLeaves({ code: 1 });
+  assert.equal(stateWord(service.life.state), "STOPPING");
+  assert.equal(why(service.life, policy, around, service.now), "exit 1; ending what its main process left behind");
+  service.send({ type: "survived", run: 1, survivors: ["pid 7 (python3), state D"] });
+  assert.equal(why(service.life, policy, around, service.now), "exit 1; KILL does not end pid 7 (python3), state D");
 });

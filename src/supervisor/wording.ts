@@ -8,7 +8,7 @@ import type { Policy } from "../service/policy.ts";
 import type { StateWord } from "./answers.ts";
 
 export function stateWord(state: State): StateWord {
-  return state.at.toUpperCase() as StateWord;
+  return (state.at === "clearing" ? "STOPPING" : state.at.toUpperCase()) as StateWord;
 }
 
 /** Facts beside the life that explain it. */
@@ -46,8 +46,14 @@ export function why(life: Life, policy: Policy, around: Circumstances, now: Inst
     case "backoff":
       return `${failures(life)}${state.cause}`;
     case "stopping":
+      if (state.survivors.length > 0) return withstands(state.survivors);
       if (state.killed) return "does not end: KILL was sent to all of it and is repeated";
       return state.blame === null ? `asked to end, ${policy.stopSignal} sent` : state.blame.cause;
+    case "clearing": {
+      const end = life.lastEnd === null ? describeExit(state.exit) : describeEnd(life.lastEnd);
+      if (state.survivors.length > 0) return `${end}; ${withstands(state.survivors)}`;
+      return `${end}; ending what its main process left behind`;
+    }
     case "exited":
       return endedHow(life, describeExit(state.exit));
     case "fatal":
@@ -79,11 +85,17 @@ export function next(life: Life, policy: Policy, around: Circumstances, now: Ins
       return `retrying in ${formatDuration(roundMs(Math.max(state.until - now, 0)))}`;
     case "stopping":
       return afterStopping(life, state, now);
+    case "clearing":
+      return `KILL is repeated until nothing of run ${state.run} is left${life.wanted === "up" ? ", then it goes on" : ""}`;
     case "exited":
       return "stays down: it is not to be restarted after this end";
     case "fatal":
       return "stays down until someone starts it or its file changes";
   }
+}
+
+function withstands(survivors: readonly string[]): string {
+  return `KILL does not end ${survivors.join(", ")}`;
 }
 
 /** How a run ended and, where svcd itself ended it, why. */
