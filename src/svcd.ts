@@ -72,7 +72,7 @@ function run(args: Arguments, where: ReturnType<typeof places>): void {
     "cannot use the run directory",
     where.run,
     LOOK_AT_DIRECTORY,
-    () => new Keeper({ runDir: where.run, logMode: 0o600, core, say }),
+    () => new Keeper({ runDir: where.run, logMode: 0o600, core, say, containment: process.env["SVCD_CONTAINMENT"] }),
   );
   keeper.start();
 }

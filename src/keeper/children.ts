@@ -1,66 +1,116 @@
 /**
- * The runs: starting them, signalling them, learning that they ended. Every signal goes to a process whose identity is
- * certain: our own child that has not been reaped cannot have passed its pid on; of an adopted one /proc is asked first.
+ * The runs: starting them, signalling them, learning that they ended, and ending what they leave behind. Every signal goes to a
+ * process whose identity is certain: our own child that has not been reaped cannot have passed its pid on; of any other
+ * /proc is asked first.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import type { ContainedRun, Containment } from "./containment.ts";
 import type { EndedRun, KeptExit, LiveRun, RunName, Spawn } from "./messages.ts";
-import { allPids, isAlive, monotonicMs, readStat } from "./process-identity.ts";
+import { isAlive, monotonicMs, type ProcessStat, readStat } from "./process-identity.ts";
 import type { ChildOutput } from "./service-output.ts";
 
-interface Run extends LiveRun {
+interface Run extends ContainedRun {
   /** null: adopted from an earlier keeper; its exit status is not ours to learn. */
   readonly child: ChildProcess | null;
   signalled: NodeJS.Signals | null;
 }
 
+/** A run that was ordered to end: KILL goes to all of it until nothing is left. */
+interface Ending {
+  readonly run: ContainedRun;
+  readonly since: number;
+  /** The survivors that were told last. */
+  told: string;
+}
+
+export interface ChildrenListener {
+  onExit(ended: EndedRun): void;
+  /** What the main process had left behind is gone. */
+  onGone(name: RunName): void;
+  onSurvived(name: RunName, survivors: readonly string[]): void;
+}
+
 /** Adopted processes are not our children: only looking tells that they ended. */
 const LOOK_EVERY_MS = 200;
+/** KILL takes milliseconds, unless a process hangs in the kernel. */
+const FIRST_LOOK_AFTER_KILL_MS = 2;
+const LONGEST_PAUSE_AFTER_KILL_MS = 250;
+/** So long it is no news that something still exits. */
+const TELL_SURVIVORS_AFTER_MS = 1_000;
+/** A page of names helps nobody. */
+const MOST_SURVIVORS = 8;
 
 export class Children {
   readonly #runs = new Map<string, Run>();
-  /** Leaders that ended, until `end`: their group may have survived them. */
-  readonly #leaderless = new Map<string, LiveRun>();
-  readonly #onExit: (ended: EndedRun) => void;
+  /** Their main process ended and something of them is left. */
+  readonly #uncleared = new Map<string, ContainedRun>();
+  readonly #ending = new Map<string, Ending>();
+  readonly #containment: Containment;
+  readonly #listener: ChildrenListener;
   #looking: NodeJS.Timeout | null = null;
+  #clearing: NodeJS.Timeout | null = null;
+  #pauseMs = FIRST_LOOK_AFTER_KILL_MS;
 
-  constructor(onExit: (ended: EndedRun) => void) {
-    this.#onExit = onExit;
+  constructor(containment: Containment, listener: ChildrenListener) {
+    this.#containment = containment;
+    this.#listener = listener;
   }
 
-  get size(): number {
-    return this.#runs.size;
+  /** Nothing runs, and nothing is left of what ran. */
+  get isEmpty(): boolean {
+    return this.#runs.size === 0 && this.#uncleared.size === 0;
   }
 
   live(): LiveRun[] {
-    return [...this.#runs.values()].map(({ child: _, ...live }) => live);
+    return [...this.#runs.values()].map(({ child: _, enclosure: __, isWatched: ___, ...live }) => live);
+  }
+
+  uncleared(): RunName[] {
+    return [...this.#uncleared.values()].map(({ service, run }) => ({ service, run }));
   }
 
   /**
    * Starts the program as leader of its own session. What the kernel refuses comes back as a value, at once: Node throws
    * some of it and emits the rest, but the pid is there or missing when `spawn` returns.
    */
-  spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): LiveRun | null {
-    const { service, run, umask } = order;
-    const other = [...this.#runs.values()].find((candidate) => candidate.service === service);
-    if (other !== undefined) {
+  spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): ContainedRun | null {
+    const { service, run } = order;
+    const other = this.#ofService(service);
+    if (other !== null) {
       // The core knows better, usually. Whatever it thinks: never two.
       output.close();
-      onRefused("EALREADY", `run ${other.run} of ${service} still lives (pid ${other.pid})`);
+      onRefused("EALREADY", other);
       return null;
     }
     const startedAt = monotonicMs();
+    const { made: child, enclosure } = this.#containment.enclose(() => this.#spawn(order, output, onRefused));
+    const pid = child?.pid;
+    if (child === null || pid === undefined) return null;
+    const startTicks = readStat(pid)?.startTicks ?? 0;
+    const contained: ContainedRun = { service, run, pid, startTicks, startedAt, enclosure, isWatched: true };
+    this.#runs.set(keyOf(order), { ...contained, child, signalled: null });
+    child.on("error", () => {}); // A signal that could not be sent: `signal` has its own answer.
+    child.on("exit", (code, signal) => {
+      const exit: KeptExit = signal === null ? { kind: "code", code: code ?? 0 } : { kind: "signal", signal };
+      this.#ended(contained, exit);
+    });
+    return contained;
+  }
+
+  #spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): ChildProcess | null {
     let oldUmask: number | null = null;
-    let child: ChildProcess;
     try {
-      this.#endLeftovers(service);
-      if (umask !== null) oldUmask = process.umask(umask);
-      child = spawn(order.file, order.argv.slice(1), {
+      if (order.umask !== null) oldUmask = process.umask(order.umask);
+      const child = spawn(order.file, order.argv.slice(1), {
         argv0: order.argv[0] ?? order.file,
         cwd: order.cwd,
         env: order.env,
         detached: true,
         stdio: ["ignore", output.stdout, output.stderr],
       });
+      if (child.pid !== undefined) return child;
+      child.on("error", (error: NodeJS.ErrnoException) => onRefused(error.code ?? "UNKNOWN", error.message));
+      return null;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       onRefused(code ?? "UNKNOWN", message);
@@ -69,30 +119,30 @@ export class Children {
       if (oldUmask !== null) process.umask(oldUmask);
       output.close();
     }
-    const { pid } = child;
-    if (pid === undefined) {
-      child.on("error", (error: NodeJS.ErrnoException) => onRefused(error.code ?? "UNKNOWN", error.message));
-      return null;
-    }
-    const live: LiveRun = { service, run, pid, startTicks: readStat(pid)?.startTicks ?? 0, startedAt };
-    const key = keyOf(order);
-    this.#runs.set(key, { ...live, child, signalled: null });
-    child.on("error", () => {}); // A signal that could not be sent: `signal` has its own answer.
-    child.on("exit", (code, signal) => {
-      const exit: KeptExit = signal === null ? { kind: "code", code: code ?? 0 } : { kind: "signal", signal };
-      this.#ended(live, exit);
-    });
-    return live;
   }
 
-  adopt(live: LiveRun): void {
-    this.#runs.set(keyOf(live), { ...live, child: null, signalled: null });
+  #ofService(service: string): string | null {
+    for (const { service: other, run, pid } of this.#runs.values()) {
+      if (other === service) return `run ${run} of ${service} still lives (pid ${pid})`;
+    }
+    for (const left of this.#uncleared.values()) {
+      if (left.service !== service) continue;
+      this.end(left);
+      return `something is left of run ${left.run} of ${service}: ${this.#survivorsOf(left).join(", ")}`;
+    }
+    return null;
+  }
+
+  adopt(run: ContainedRun): void {
+    this.#runs.set(keyOf(run), { ...run, child: null, signalled: null });
     this.#looking ??= setInterval(() => this.#lookForTheDead(), LOOK_EVERY_MS);
   }
 
-  /** It ended while no keeper was there; what is left of its group is still to be ended. */
-  adoptDead(live: LiveRun): void {
-    this.#leaderless.set(keyOf(live), live);
+  /** It ended while no keeper was there. Is nothing left of it? */
+  adoptDead(run: ContainedRun): boolean {
+    const isClear = this.#containment.isClear(run);
+    if (!isClear) this.#uncleared.set(keyOf(run), run);
+    return isClear;
   }
 
   signal(name: RunName, signal: NodeJS.Signals, to: "main" | "group"): void {
@@ -103,30 +153,65 @@ export class Children {
     send(to === "group" ? -run.pid : run.pid, signal);
   }
 
-  /** KILL for the leader, if it lives, and for all that is left of its process group. */
+  /** KILL for everything of it, the leader included, until nothing is left. */
   end(name: RunName): void {
     const key = keyOf(name);
-    const run = this.#runs.get(key);
-    if (run !== undefined) {
-      this.signal(name, "SIGKILL", "group");
-      return;
+    const run = this.#runs.get(key) ?? this.#uncleared.get(key);
+    if (run === undefined) return;
+    this.#kill(run);
+    if (!this.#ending.has(key)) this.#ending.set(key, { run, since: monotonicMs(), told: "" });
+    this.#pauseMs = FIRST_LOOK_AFTER_KILL_MS;
+    if (this.#clearing !== null) clearTimeout(this.#clearing);
+    this.#clearing = setTimeout(() => this.#lookForSurvivors(), this.#pauseMs);
+  }
+
+  #kill(run: ContainedRun): void {
+    const live = this.#runs.get(keyOf(run));
+    if (live !== undefined) live.signalled = "SIGKILL";
+    this.#containment.kill(run);
+  }
+
+  #lookForSurvivors(): void {
+    this.#clearing = null;
+    for (const [key, ending] of this.#ending) {
+      if (!this.#runs.has(key) && (!this.#uncleared.has(key) || this.#isClearNow(ending.run))) this.#ending.delete(key);
+      else this.#killAgain(ending);
     }
-    const leader = this.#leaderless.get(key);
-    this.#leaderless.delete(key);
-    if (leader !== undefined && groupIsStillOurs(leader)) send(-leader.pid, "SIGKILL");
+    if (this.#ending.size === 0) return;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_AFTER_KILL_MS);
+    this.#clearing = setTimeout(() => this.#lookForSurvivors(), this.#pauseMs);
   }
 
-  /** A core may have died before it said `end`: the next run never starts beside what is left of the last. */
-  #endLeftovers(service: string): void {
-    for (const leader of this.#leaderless.values()) if (leader.service === service) this.end(leader);
+  #isClearNow(run: ContainedRun): boolean {
+    if (!this.#containment.isClear(run)) return false;
+    this.#uncleared.delete(keyOf(run));
+    this.#listener.onGone({ service: run.service, run: run.run });
+    return true;
   }
 
-  #ended(live: LiveRun, exit: KeptExit): void {
-    const key = keyOf(live);
+  #killAgain(ending: Ending): void {
+    this.#kill(ending.run);
+    if (monotonicMs() - ending.since < TELL_SURVIVORS_AFTER_MS) return;
+    const survivors = this.#survivorsOf(ending.run);
+    const told = survivors.join();
+    if (told === ending.told || survivors.length === 0) return;
+    ending.told = told;
+    this.#listener.onSurvived(ending.run, survivors);
+  }
+
+  #survivorsOf(run: ContainedRun): string[] {
+    const members = this.#containment.members(run);
+    const names = members.slice(0, MOST_SURVIVORS).map(inWords);
+    return members.length > MOST_SURVIVORS ? [...names, `${members.length - MOST_SURVIVORS} more`] : names;
+  }
+
+  #ended(run: ContainedRun, exit: KeptExit): void {
+    const key = keyOf(run);
+    const { service, run: number, pid } = run;
     this.#runs.delete(key);
-    this.#leaderless.set(key, live);
-    const { service, run, pid } = live;
-    this.#onExit({ is: "exited", service, run, pid, exit, at: monotonicMs() });
+    const isClear = this.#containment.isClear(run);
+    if (!isClear) this.#uncleared.set(key, run);
+    this.#listener.onExit({ is: "exited", service, run: number, pid, exit, at: monotonicMs(), isClear });
   }
 
   #lookForTheDead(): void {
@@ -141,25 +226,8 @@ export class Children {
   }
 }
 
-/**
- * The group's number was the leader's pid. Once leader and group are gone the number may serve somebody else, so members
- * count only if they are in the leader's own session and not older than it.
- */
-function groupIsStillOurs({ pid, startTicks }: LiveRun): boolean {
-  // A pid is not given away while a group bears its number: somebody else under it means that our group is gone.
-  const leader = readStat(pid);
-  if (leader !== null && leader.startTicks !== startTicks) return false;
-  try {
-    process.kill(-pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false; // The usual case, and cheap.
-  }
-  return allPids().some((member) => {
-    const stat = readStat(member);
-    return (
-      stat !== null && stat.pgrp === pid && stat.session === pid && stat.pid !== pid && stat.startTicks >= startTicks
-    );
-  });
+function inWords({ pid, name, state }: ProcessStat): string {
+  return `pid ${pid} (${name}), state ${state}`;
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

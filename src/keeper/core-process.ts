@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
+import { apart } from "./apart.ts";
 import { encode, messageReader, type Order, type Report } from "./messages.ts";
 import { monotonicMs } from "./process-identity.ts";
 
@@ -49,11 +50,13 @@ export class CoreProcess {
     this.#isReady = false;
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, [...execArgv, file, ...args], {
-        // Its own session: Ctrl-C on the terminal is the keeper's to interpret.
-        detached: true,
-        stdio: ["ignore", "inherit", "inherit", "pipe"],
-      });
+      child = apart(() =>
+        spawn(process.execPath, [...execArgv, file, ...args], {
+          // Its own session: Ctrl-C on the terminal is the keeper's to interpret.
+          detached: true,
+          stdio: ["ignore", "inherit", "inherit", "pipe"],
+        }),
+      );
     } catch (error) {
       this.#endsInRow++;
       this.#startLater(`could not be started: ${(error as Error).message}`);
@@ -101,8 +104,11 @@ export class CoreProcess {
     return this.#endsInRow >= 3 && !this.#isReady;
   }
 
-  leave(): void {
+  /** `then`: it has ended. */
+  leave(then: () => void): void {
     this.#isLeaving = true;
+    if (this.#child === null) return then();
+    this.#child.once("exit", then);
     this.#channel?.end();
   }
 

@@ -7,7 +7,9 @@
  */
 import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
+import { type Chosen, type ContainedRun, type Containment, chooseContainment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
 import { bootId, isAlive, monotonicMs } from "./process-identity.ts";
@@ -21,6 +23,8 @@ export interface KeeperOptions {
   readonly logMode: number;
   readonly core: { readonly execArgv: readonly string[]; readonly file: string; readonly args: readonly string[] };
   readonly say: (line: string) => void;
+  /** SVCD_CONTAINMENT: the way to know the processes of a run, if not the best that the machine allows. */
+  readonly containment: string | undefined;
 }
 
 /** Growth of a watched log is told at most this often. */
@@ -31,6 +35,9 @@ const TELL_AGAIN_MS = 200;
 const HEARD_WITHIN_MS = 5_000;
 /** For services that nobody can ask to end because no core comes up: TERM, then KILL. */
 const GRACE_WITHOUT_CORE_MS = 10_000;
+const STUCK_AFTER_MS = 10_000;
+/** The core ends at once when its channel does. */
+const CORE_ENDS_WITHIN_MS = 1_000;
 
 export class Keeper {
   readonly #options: KeeperOptions;
@@ -38,6 +45,8 @@ export class Keeper {
   readonly #since = new Date().toISOString();
   readonly #pipeDir: string;
   readonly #journal: RunJournal;
+  readonly #contained: Chosen;
+  readonly #containment: Containment;
   readonly #children: Children;
   readonly #core: CoreProcess;
   readonly #outputs = new Map<string, ServiceOutput>();
@@ -56,7 +65,14 @@ export class Keeper {
     this.#pipeDir = `${options.runDir}/pipes`;
     mkdirSync(this.#pipeDir, { recursive: true, mode: 0o700 });
     this.#journal = new RunJournal(`${options.runDir}/runs.journal`, this.#boot);
-    this.#children = new Children((ended) => this.#whenEnded(ended));
+    this.#contained = chooseContainment(options.runDir, options.containment);
+    this.#containment = this.#contained.containment;
+    encloseApartBy((act) => this.#apart(act));
+    this.#children = new Children(this.#containment, {
+      onExit: (ended) => this.#whenEnded(ended),
+      onGone: (name) => this.#whenGone(name),
+      onSurvived: ({ service, run }, survivors) => this.#core.tell({ is: "survived", service, run, survivors }),
+    });
     this.#core = new CoreProcess({
       ...options.core,
       say: options.say,
@@ -92,6 +108,8 @@ export class Keeper {
       bootId: this.#boot,
       live: this.#children.live(),
       ended: [...this.#ended.values()],
+      uncleared: this.#children.uncleared(),
+      containment: this.#contained.facts,
       logs: [...this.#outputs.values()].flatMap((output) => output.positions()),
       lastRuns: Object.fromEntries(this.#lastRuns),
       stopping: this.#stopping,
@@ -155,14 +173,17 @@ export class Keeper {
       this.#journal.record({ fact: "over", service, run });
       this.#core.tell({ is: "refused", service, run, code, message });
     };
-    this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at: monotonicMs(), logs: order.logs });
+    const { nextEnclosure: enclosure } = this.#containment;
+    const { logs } = order;
+    this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at: monotonicMs(), logs, enclosure });
     try {
       const output = this.#output(service);
       output.configure(order.logs);
       const live = this.#children.spawn(order, output.openForChild(order.uid), refuse);
       if (live === null) return;
-      this.#journal.record({ fact: "is", ...live });
-      this.#core.tell({ is: "spawned", ...live });
+      this.#recordIs(live);
+      const { pid, startTicks, startedAt } = live;
+      this.#core.tell({ is: "spawned", service, run, pid, startTicks, startedAt });
     } catch (error) {
       // Its pipe or log could not be opened: too many open files, a full or read-only run directory.
       const { code, message } = error as NodeJS.ErrnoException;
@@ -182,10 +203,21 @@ export class Keeper {
     return output;
   }
 
+  /** A cgroup of its own, removed once what is in it has ended. */
+  #apart<Made>(act: () => Made): Made {
+    const { made, enclosure } = this.#containment.enclose(act);
+    this.#containment.release(enclosure);
+    return made as Made;
+  }
+
   #leave(status: number): void {
-    this.#core.leave();
     for (const output of this.#outputs.values()) output.remove();
-    process.exit(status);
+    const end = (): void => {
+      this.#containment.close();
+      process.exit(status);
+    };
+    this.#core.leave(end);
+    setTimeout(end, CORE_ENDS_WITHIN_MS); // Stopped, or lost in a hung file system.
   }
 
   // What the core hears.
@@ -193,12 +225,25 @@ export class Keeper {
   #whenEnded(ended: EndedRun): void {
     this.#outputs.get(ended.service)?.drain(); // Its last words are in the file before anybody hears of its end.
     this.#ended.set(keyOf(ended), ended);
-    this.#journal.record({ fact: "over", service: ended.service, run: ended.run });
+    if (ended.isClear) this.#journal.record({ fact: "over", service: ended.service, run: ended.run });
     this.#core.tell(ended);
     if (this.#stopsWithoutCore) {
       this.#children.end(ended);
-      if (this.#children.size === 0) this.#leave(0);
+      if (this.#children.isEmpty) this.#leave(0);
     }
+  }
+
+  #whenGone({ service, run }: RunName): void {
+    const ended = this.#ended.get(keyOf({ service, run }));
+    if (ended !== undefined) this.#ended.set(keyOf(ended), { ...ended, isClear: true });
+    this.#outputs.get(service)?.drain();
+    this.#journal.record({ fact: "over", service, run });
+    this.#core.tell({ is: "gone", service, run });
+    if (this.#stopsWithoutCore && this.#children.isEmpty) this.#leave(0);
+  }
+
+  #recordIs({ service, run, pid, startTicks, startedAt, enclosure }: ContainedRun): void {
+    this.#journal.record({ fact: "is", service, run, pid, startTicks, startedAt, enclosure });
   }
 
   #watch(service: string, on: boolean): void {
@@ -248,12 +293,14 @@ export class Keeper {
     if (this.#stopping === null || this.#stopsWithoutCore || !this.#core.isCrashLooping) return;
     this.#stopsWithoutCore = true;
     this.#options.say("svcd: no core stays up; stopping all services without it");
-    const runs = this.#children.live();
-    if (runs.length === 0) this.#leave(0);
-    for (const run of runs) this.#children.signal(run, "SIGTERM", "group");
+    if (this.#children.isEmpty) this.#leave(0);
+    for (const run of this.#children.live()) this.#children.signal(run, "SIGTERM", "group");
+    for (const run of this.#children.uncleared()) this.#children.end(run);
     setTimeout(() => {
       for (const run of this.#children.live()) this.#children.end(run);
     }, GRACE_WITHOUT_CORE_MS);
+    // What withstands KILL ends when its disk or driver lets it; svcd does not wait for that.
+    setTimeout(() => this.#leave(0), GRACE_WITHOUT_CORE_MS + STUCK_AFTER_MS);
   }
 
   // What an earlier keeper left.
@@ -261,23 +308,30 @@ export class Keeper {
   #adoptWhatRuns(): void {
     const begun = this.#journal.isFresh ? this.#unknownToTheJournal() : this.#journal.begun();
     this.#prepareAllPipes(begun);
-    for (const { service, run, at, logs, live } of begun) {
-      this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
-      this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
-      const found = live ?? findStray(this.#options.runDir, { service, run }, at);
-      if (found !== null && isAlive(found.pid, found.startTicks)) {
-        this.#children.adopt(found);
-        this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
-        if (this.#journal.isFresh) this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at, logs });
-        if (live === null || this.#journal.isFresh) this.#journal.record({ fact: "is", ...found });
-      } else if (found !== null) {
-        this.#children.adoptDead(found);
-        const exit = { kind: "unknown" } as const;
-        this.#whenEnded({ is: "exited", service, run, pid: found.pid, exit, at: monotonicMs() });
-      } else {
-        this.#journal.record({ fact: "over", service, run }); // It was about to start and never did.
-      }
+    for (const one of begun) this.#adoptOne(one);
+    this.#containment.tidy();
+  }
+
+  #adoptOne({ service, run, at, logs, live, enclosure: kept }: BegunRun): void {
+    const { isFresh } = this.#journal;
+    this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
+    this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
+    const found = live ?? findStray(this.#options.runDir, { service, run }, at);
+    if (found !== null && isAlive(found.pid, found.startTicks)) {
+      const enclosure = this.#containment.enclosureOf(found.pid);
+      const adopted: ContainedRun = { ...found, enclosure, isWatched: true };
+      this.#children.adopt(adopted);
+      this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
+      if (isFresh) this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at, logs, enclosure });
+      if (live === null || isFresh) this.#recordIs(adopted);
+      return;
     }
+    // It ended unseen, or was about to start and never did; in both cases something of it may be there.
+    const leader = found ?? { service, run, pid: NOBODY, startTicks: 0, startedAt: at };
+    const isClear = this.#children.adoptDead({ ...leader, enclosure: kept, isWatched: false });
+    if (found === null && isClear) return this.#journal.record({ fact: "over", service, run });
+    const exit = { kind: "unknown" } as const;
+    this.#whenEnded({ is: "exited", service, run, pid: leader.pid, exit, at: monotonicMs(), isClear });
   }
 
   /** The journal can be lost; every run carries its mark, and none may be started beside it. */
@@ -286,7 +340,8 @@ export class Keeper {
     const leaders = new Map<string, BegunRun>();
     for (const live of findStrays(this.#options.runDir)) {
       // The oldest carries the run; others are what it started in sessions of their own.
-      if (!leaders.has(live.service)) leaders.set(live.service, { ...live, at: live.startedAt, logs, live });
+      if (!leaders.has(live.service))
+        leaders.set(live.service, { ...live, at: live.startedAt, logs, live, enclosure: null });
     }
     return [...leaders.values()];
   }
@@ -299,6 +354,9 @@ export class Keeper {
     }
   }
 }
+
+/** No process has this pid: what is left of a run whose leader was never known. */
+const NOBODY = 0;
 
 function keyOf({ service, run }: RunName): string {
   return `${service}#${run}`;

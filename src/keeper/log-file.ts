@@ -23,6 +23,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { apart } from "./apart.ts";
 import { closeQuietly } from "./log-pipe.ts";
 import type { LogSettings } from "./messages.ts";
 import { monotonicMs } from "./process-identity.ts";
@@ -370,7 +371,8 @@ function compress(job: Compression): void {
   try {
     input = openSync(`${path}.${job.number}`, constants.O_RDONLY | constants.O_NOFOLLOW);
     output = openSync(half, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
-    const gzip = spawn("nice", ["-n", "19", "gzip", "-c"], { stdio: [input, output, "ignore"] });
+    const streams = [input, output, "ignore" as const];
+    const gzip = apart(() => spawn("nice", ["-n", "19", "gzip", "-c"], { stdio: streams }));
     compressing = job;
     gzip.on("error", () => finish(false));
     gzip.on("exit", (code) => finish(code === 0));

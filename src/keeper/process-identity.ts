@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessStat {
   readonly pid: number;
+  /** Of the program, at most 15 bytes. */
+  readonly name: string;
   /** R S D T Z X … */
   readonly state: string;
   readonly ppid: number;
@@ -23,9 +25,18 @@ export function readStat(pid: number): ProcessStat | null {
     return null;
   }
   // The program's name stands in parentheses and may itself hold spaces and parentheses.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
   const number = (field: number): number => Number(fields[field - 3]);
-  return { pid, state: fields[0] ?? "?", ppid: number(4), pgrp: number(5), session: number(6), startTicks: number(22) };
+  return {
+    pid,
+    name: text.slice(text.indexOf("(") + 1, end),
+    state: fields[0] ?? "?",
+    ppid: number(4),
+    pgrp: number(5),
+    session: number(6),
+    startTicks: number(22),
+  };
 }
 
 /** Alive, and the one we mean: a zombie is dead, a successor with the same pid is a stranger. */

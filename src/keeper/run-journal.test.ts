@@ -13,10 +13,10 @@ function fresh(t: TestContext): string {
 
 const logs = { stdout: null, stderr: null };
 const aboutTo = (service: string, run: number, boot = "boot"): RunFact => {
-  return { fact: "about to", service, run, boot, at: 1, logs };
+  return { fact: "about to", service, run, boot, at: 1, logs, enclosure: null };
 };
 const is = (service: string, run: number): RunFact => {
-  return { fact: "is", service, run, pid: 100 + run, startTicks: 7, startedAt: 2 };
+  return { fact: "is", service, run, pid: 100 + run, startTicks: 7, startedAt: 2, enclosure: null };
 };
 const over = (service: string, run: number): RunFact => ({ fact: "over", service, run });
 

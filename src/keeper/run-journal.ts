@@ -10,8 +10,16 @@ import type { LiveRun, RunName, ServiceLogs } from "./messages.ts";
 export type RunFact =
   /** A keeper of this boot keeps this journal: if this line is missing, what else was here is missing too. */
   | { readonly fact: "kept"; readonly boot: string }
-  | (RunName & { readonly fact: "about to"; readonly boot: string; readonly at: number; readonly logs: ServiceLogs })
-  | (LiveRun & { readonly fact: "is" })
+  | (RunName & {
+      readonly fact: "about to";
+      readonly boot: string;
+      readonly at: number;
+      readonly logs: ServiceLogs;
+      /** What it is to be born in. */
+      readonly enclosure: string | null;
+    })
+  | (LiveRun & { readonly fact: "is"; readonly enclosure: string | null })
+  /** Its main process ended and nothing is left of it. */
   | (RunName & { readonly fact: "over" });
 
 /** A run that was begun and is not known to be over. `live` is null when the keeper died between the two words. */
@@ -19,6 +27,7 @@ export interface BegunRun extends RunName {
   readonly at: number;
   readonly logs: ServiceLogs;
   readonly live: LiveRun | null;
+  readonly enclosure: string | null;
 }
 
 /** Above this size the journal is written anew with what still matters. */
@@ -51,10 +60,11 @@ export class RunJournal {
   }
 
   begun(): BegunRun[] {
-    return [...this.#begun.entries()].map(([key, { service, run, at, logs }]) => {
+    return [...this.#begun.entries()].map(([key, { service, run, at, logs, enclosure }]) => {
       const is = this.#live.get(key);
-      const live = is && { service, run, pid: is.pid, startTicks: is.startTicks, startedAt: is.startedAt };
-      return { service, run, at, logs, live: live ?? null };
+      if (is === undefined) return { service, run, at, logs, live: null, enclosure };
+      const live = { service, run, pid: is.pid, startTicks: is.startTicks, startedAt: is.startedAt };
+      return { service, run, at, logs, live, enclosure: is.enclosure };
     });
   }
 

@@ -17,6 +17,8 @@ export interface Before {
   readonly limits: Limits;
   readonly identity: IdentityChange | null;
   readonly env: Readonly<Record<string, string>>;
+  /** By which the keeper knows the processes of the run (`runTag`); null: it needs none. */
+  readonly tag: number | null;
 }
 
 export type Chain =
@@ -35,7 +37,7 @@ export function execChain(before: Before, own: OwnRights, toolPath: (name: strin
   const { env, afterwards } = withoutLoaderTricks(before, own);
   const links = [
     ...outOfMemoryLink(before.limits),
-    ...limitsLink(before.limits, own),
+    ...limitsLink(before, own),
     ...niceLink(before.limits, own),
     ...identityLink(before.identity),
     ...(afterwards.length === 0 ? [] : [{ tool: "env", arguments: afterwards, key: "user" }]),
@@ -92,11 +94,12 @@ const OPTIONS: Readonly<Record<Rlimit, string>> = {
   memlock: "memlock",
 };
 
-function limitsLink({ rlimits }: Limits, own: OwnRights): Link[] {
-  const words = limitsIn(rlimits).map(([limit, value]) => {
+function limitsLink({ limits, tag }: Before, own: OwnRights): Link[] {
+  const words = limitsIn(limits.rlimits).map(([limit, value]) => {
     const soft = valueFor(limit, value, own);
     return `--${OPTIONS[limit]}=${shown(soft)}:${shown(hardFor(limit, soft, own))}`;
   });
+  if (tag !== null) words.push(`--locks=${tag}:`); // The soft limit only: nothing is taken from the program.
   return words.length === 0 ? [] : [{ tool: "prlimit", arguments: words, key: "limits" }];
 }
 

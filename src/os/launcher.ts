@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
-import { RUN_MARK, runMark } from "../keeper/messages.ts";
+import { RUN_MARK, runMark, runTag } from "../keeper/messages.ts";
 import { unmet } from "../plan/condition.ts";
 import {
   cleanBase,
@@ -35,6 +35,8 @@ export interface LauncherOptions {
   readonly rootDir: string;
   /** As the keeper knows it: part of the mark of a run. */
   readonly runDir: string;
+  /** The keeper knows the processes of a run by looking, and needs a tag on them. */
+  readonly tagsRuns?: boolean;
   /** `environment` of svcd.yaml as it is now. */
   readonly daemonEnvironment: () => DaemonSettings["environment"];
   /** For every service, above all that is written: how its programs find this svcd (SVCD_ROOT). */
@@ -66,6 +68,7 @@ export class LinuxLauncher implements Launcher {
   readonly #base: Environment;
   readonly #rights: OwnRights;
   readonly #toolPath: (name: string) => string | null;
+  readonly #tagsRuns: boolean;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
@@ -73,6 +76,8 @@ export class LinuxLauncher implements Launcher {
     this.#rights = options.rights ?? ownRights();
     const ownPath = options.env["PATH"] ?? DEFAULT_PATH;
     this.#toolPath = options.toolPath ?? ((name) => systemTool(name, ownPath));
+    const canTag = this.#rights.setsFileLocks && this.#toolPath("prlimit") !== null;
+    this.#tagsRuns = options.tagsRuns === true && canTag;
   }
 
   prepare(service: Service, run: RunNumber): Prepared {
@@ -81,8 +86,11 @@ export class LinuxLauncher implements Launcher {
     const { setting } = answer;
     const flaw = venvFlaw(service, setting) ?? bareVariableFlaw(service, setting);
     if (flaw !== null) return refusal(flaw, true);
-    const mark = { [RUN_MARK]: runMark(this.#options.runDir, { service: service.name, run }) };
-    return this.#launchOf(service, service.limits, setting, setting.resolved.argv, mark);
+    const { runDir } = this.#options;
+    const name = { service: service.name, run };
+    const tag = this.#tagsRuns ? runTag(runDir, name) : null;
+    const mark = { [RUN_MARK]: runMark(runDir, name) };
+    return this.#launchOf(service, { limits: service.limits, tag }, setting, setting.resolved.argv, mark);
   }
 
   /** How the service would be started now; also what its check and its hooks are with everything filled in. */
@@ -106,12 +114,12 @@ export class LinuxLauncher implements Launcher {
    * but not its limits, and not the mark of a run: it is no part of one.
    */
   beside(service: Service, setting: Setting, argv: readonly string[], variables: Launch["env"] = {}): Prepared {
-    return this.#launchOf(service, NO_LIMITS, setting, argv, variables);
+    return this.#launchOf(service, { limits: NO_LIMITS, tag: null }, setting, argv, variables);
   }
 
   #launchOf(
     service: Service,
-    limits: Limits,
+    { limits, tag }: { readonly limits: Limits; readonly tag: number | null },
     { env, cwd, identity }: Setting,
     argv: readonly string[],
     variables: Launch["env"],
@@ -122,7 +130,7 @@ export class LinuxLauncher implements Launcher {
     const whole = { ...env, ...this.#options.marks, SVCD_SERVICE: service.name, ...variables };
     const found = findProgram(program, { path: env["PATH"] ?? DEFAULT_PATH, cwd });
     if (!found.ok) return refusal(found.cause, true);
-    const before = { service: service.name, limits, identity: identity.change, env: whole };
+    const before = { service: service.name, limits, identity: identity.change, env: whole, tag };
     const chain = execChain(before, this.#rights, this.#toolPath);
     if (!chain.ok) return refusal(chain.cause, true);
     const [firstTool] = chain.argv;

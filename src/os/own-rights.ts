@@ -18,6 +18,8 @@ export interface OwnRights {
   readonly raisesPriority: boolean;
   /** Hard limits; null: unlimited. */
   readonly hardLimits: Readonly<Record<Rlimit, number | null>>;
+  /** RLIMIT_LOCKS limits nothing since Linux 2.4.25, and can hold the tag of a run where nobody has lowered it. */
+  readonly setsFileLocks: boolean;
   /** The lowest nice value that the resource limit allows anybody. */
   readonly lowestNice: number;
   readonly nice: number;
@@ -58,6 +60,7 @@ export function ownRights(): OwnRights {
     raisesLimits: may(CAP_SYS_RESOURCE),
     raisesPriority: may(CAP_SYS_NICE),
     hardLimits,
+    setsFileLocks: hardLimit(limits, "Max file locks") === null,
     lowestNice: 20 - (hardLimit(limits, "Max nice priority") ?? 40), // RLIMIT_NICE counts the other way, see getrlimit(2).
     nice: getPriority(),
     oomScoreAdj: Number(textOf("/proc/self/oom_score_adj")),

@@ -1,0 +1,224 @@
+/**
+ * A cgroup of its own for each run (cgroup v2). A child is born into the cgroup of its parent, so the keeper sits in an empty
+ * one, the *pad*; a spawn turns the pad into the run's cgroup, and the keeper moves on to a fresh pad. So there is no moment in
+ * which a process of the run is outside, and the move, which can wait for an RCU grace period (7–15 ms measured), comes
+ * after the program has started.
+ *
+ *   base/          svcd-1a2b3c4d, below the cgroup that svcd was started in
+ *     4711.1       the core's
+ *     4711.2       run web#1
+ *     4711.3       the pad: the keeper
+ *
+ * No controller is enabled anywhere. A cgroup that cannot be made costs the run its cgroup, not its start.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { crc32 } from "node:zlib";
+import type { ContainedRun, Containment } from "./containment.ts";
+import { type ProcessStat, readStat } from "./process-identity.ts";
+import type { ProcessScan } from "./process-scan.ts";
+
+/** Where a cgroup of the unified hierarchy is found as a directory. */
+interface Mount {
+  readonly root: string;
+  readonly mountPoint: string;
+}
+
+export class Cgroups implements Containment {
+  readonly #mount: Mount;
+  readonly #base: string;
+  readonly #scan: ProcessScan;
+  /** Its directory; null: the keeper is in no fresh cgroup, and runs are found by looking until it is. */
+  #pad: string | null = null;
+  #made = 0;
+  readonly #toRemove = new Set<string>();
+
+  /** null: there is no cgroup v2 here that we may write. `scan` finds runs that have no cgroup. */
+  static open(runDir: string, scan: ProcessScan): Cgroups | null {
+    const own = ownCgroup();
+    if (own === null) return null;
+    const cgroups = new Cgroups(own.mount, `${own.directory}/svcd-${checksum(runDir)}`, scan);
+    return cgroups.#pad === null ? null : cgroups;
+  }
+
+  private constructor(mount: Mount, base: string, scan: ProcessScan) {
+    this.#mount = mount;
+    this.#base = base;
+    this.#scan = scan;
+    try {
+      mkdirSync(base, { mode: 0o755 });
+    } catch {
+      // It is there, or cannot be: the pad tells.
+    }
+    this.#enterPad();
+    // Before Linux 5.14 there is no `cgroup.kill`.
+    if (this.#pad !== null && !existsSync(`${this.#pad}/cgroup.kill`)) this.#pad = null;
+  }
+
+  get place(): string {
+    return this.#base;
+  }
+
+  get nextEnclosure(): string | null {
+    return this.#pad;
+  }
+
+  enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: string | null } {
+    if (this.#pad === null) this.#enterPad();
+    const pad = this.#pad;
+    const made = act();
+    if (made === null || pad === null) return { made, enclosure: null };
+    this.#enterPad();
+    // Could the keeper not leave, then this cgroup can never be killed: the run is found by looking.
+    return { made, enclosure: this.#pad === null ? null : pad };
+  }
+
+  /** Also of an earlier svcd for the same run directory that was started elsewhere. */
+  enclosureOf(pid: number): string | null {
+    const path = cgroupPathOf(pid);
+    const directory = path === null ? null : directoryOf(path, this.#mount);
+    const [run] = new RegExp(`^.*/${basename(this.#base)}/\\d+\\.\\d+(?=/|$)`).exec(directory ?? "") ?? [];
+    return run !== undefined && run !== this.#pad && existsSync(`${run}/cgroup.kill`) ? run : null;
+  }
+
+  isClear(run: ContainedRun): boolean {
+    if (run.enclosure === null) return this.#scan.isClear(run);
+    return removeTree(run.enclosure);
+  }
+
+  kill(run: ContainedRun): void {
+    if (run.enclosure === null) return this.#scan.kill(run);
+    if (run.enclosure === this.#pad) return; // Never ourselves.
+    try {
+      writeFileSync(`${run.enclosure}/cgroup.kill`, "1");
+    } catch {
+      this.#scan.kill(run); // Somebody removed it, or made it read-only.
+    }
+  }
+
+  members(run: ContainedRun): readonly ProcessStat[] {
+    if (run.enclosure === null) return this.#scan.members(run);
+    return pidsBelow(run.enclosure).flatMap((pid) => {
+      const stat = readStat(pid);
+      return stat === null || stat.state === "Z" || stat.state === "X" ? [] : [stat];
+    });
+  }
+
+  release(enclosure: string | null): void {
+    if (enclosure !== null) this.#toRemove.add(enclosure);
+    for (const directory of this.#toRemove) if (removeTree(directory)) this.#toRemove.delete(directory);
+  }
+
+  tidy(): void {
+    for (const name of directoriesIn(this.#base)) {
+      const directory = `${this.#base}/${name}`;
+      if (directory !== this.#pad) removeTree(directory);
+    }
+  }
+
+  close(): void {
+    try {
+      writeFileSync(`${dirname(this.#base)}/cgroup.procs`, "0");
+      this.#pad = null;
+      this.tidy();
+      rmdirSync(this.#base);
+    } catch {
+      // Something lives in it, or the directory is not ours: an empty cgroup harms nobody.
+    }
+  }
+
+  #enterPad(): void {
+    const path = `${this.#base}/${process.pid}.${++this.#made}`;
+    this.#pad = null;
+    try {
+      mkdirSync(path, { mode: 0o755 });
+      writeFileSync(`${path}/cgroup.procs`, "0"); // The writer itself, with all its threads.
+      this.#pad = path;
+    } catch {
+      removeTree(path);
+    }
+  }
+}
+
+/** The directory of the cgroup that this process is in; null: no cgroup v2 is mounted where it can be seen. */
+function ownCgroup(): { readonly mount: Mount; readonly directory: string } | null {
+  const path = cgroupPathOf(process.pid);
+  if (path === null) return null;
+  for (const mount of cgroupMounts()) {
+    const directory = directoryOf(path, mount);
+    // Namespaces and bind mounts can make both words lie: the kernel's own list does not.
+    if (directory !== null && lines(`${directory}/cgroup.procs`).includes(String(process.pid))) {
+      return { mount, directory };
+    }
+  }
+  return null;
+}
+
+function directoryOf(path: string, { root, mountPoint }: Mount): string | null {
+  if (root !== "/" && !`${path}/`.startsWith(`${root}/`)) return null;
+  return `${mountPoint}${root === "/" ? path : path.slice(root.length)}`.replace(/\/$/, "");
+}
+
+/** cgroups(7): the line of the unified hierarchy begins with `0::`. */
+function cgroupPathOf(pid: number): string | null {
+  return (
+    lines(`/proc/${pid}/cgroup`)
+      .find((line) => line.startsWith("0::"))
+      ?.slice("0::".length) ?? null
+  );
+}
+
+/** proc(5), mountinfo: field 4 is the root within the file system, 5 the mount point, after " - " comes the type. */
+function cgroupMounts(): Mount[] {
+  return lines("/proc/self/mountinfo").flatMap((line) => {
+    const [place = "", kind = ""] = line.split(" - ");
+    const [, , , root = "", mountPoint = ""] = place.split(" ");
+    return kind.startsWith("cgroup2 ") ? [{ root, mountPoint }] : [];
+  });
+}
+
+function pidsBelow(path: string): number[] {
+  const own = lines(`${path}/cgroup.procs`).map(Number);
+  return [...own, ...directoriesIn(path).flatMap((name) => pidsBelow(`${path}/${name}`))];
+}
+
+/** A cgroup in which only zombies are left counts as empty (cgroup-v2.rst, "Destroying"). */
+function removeTree(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+  }
+  // Programs may have made cgroups of their own in it.
+  if (!lines(`${path}/cgroup.events`).includes("populated 0")) return false;
+  for (const name of directoriesIn(path)) removeTree(`${path}/${name}`);
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function directoriesIn(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch {
+    return [];
+  }
+}
+
+function lines(path: string): string[] {
+  try {
+    return readFileSync(path, "latin1")
+      .split("\n")
+      .filter((line) => line !== "");
+  } catch {
+    return [];
+  }
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, "0");
+}

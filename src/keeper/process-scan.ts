@@ -1,0 +1,165 @@
+/**
+ * Who belongs to a run, found by looking at /proc. A process is of a run if it is its leader, or is not older than that and
+ *
+ * - is in the leader's session, while nobody else can have had the leader's pid,
+ * - carries the run's mark in its environment (programs can clear or overwrite theirs),
+ * - carries the run's tag: RLIMIT_LOCKS, which Linux ignores since 2.4.25 (setrlimit(2)), is inherited through fork and
+ *   exec, needs no right to set or to read, and survives a cleared environment,
+ * - or descends from one of these.
+ *
+ * When a leader has ended, what is left of its run has lost a parent somewhere, so it is below a child of whoever takes
+ * orphans here: PID 1 or a subreaper, an ancestor of the keeper in any case. Looking at their children is cheap; all of
+ * /proc is looked through only when there is something to end.
+ *
+ * What is to be killed is stopped first, until no round finds more: so nothing forks away between a look and its end.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import type { ContainedRun, Containment } from "./containment.ts";
+import { RUN_MARK, runMark, runTag } from "./messages.ts";
+import { allPids, isAlive, type ProcessStat, readStat } from "./process-identity.ts";
+
+/** Something that forks faster than it can be stopped is killed as far as it is known, and looked for again. */
+const MOST_ROUNDS = 5;
+/** A list of children that changes while it is read can miss one (proc(5), task/TID/children). */
+const MOST_READS = 5;
+
+export class ProcessScan implements Containment {
+  readonly #runDir: string;
+  readonly nextEnclosure = null;
+
+  constructor(runDir: string) {
+    this.#runDir = runDir;
+  }
+
+  enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: null } {
+    return { made: act(), enclosure: null };
+  }
+
+  enclosureOf(): null {
+    return null;
+  }
+
+  isClear(run: ContainedRun): boolean {
+    if (run.isWatched && groupLives(run.pid)) return this.members(run).length === 0;
+    const orphans = orphansHere();
+    if (orphans === null) return this.members(run).length === 0;
+    return !orphans.some((pid) => {
+      const stat = readStat(pid);
+      return stat !== null && isNotOver(stat) && this.#isOf(run, stat);
+    });
+  }
+
+  kill(run: ContainedRun): void {
+    const known = new Map<number, ProcessStat>();
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const fresh = this.members(run).filter(({ pid, startTicks }) => known.get(pid)?.startTicks !== startTicks);
+      if (fresh.length === 0) break;
+      for (const stat of fresh) {
+        known.set(stat.pid, stat);
+        send(stat, "SIGSTOP");
+      }
+    }
+    for (const stat of known.values()) send(stat, "SIGKILL");
+  }
+
+  members(run: ContainedRun): readonly ProcessStat[] {
+    const all = allPids().flatMap((pid) => {
+      const stat = readStat(pid);
+      return stat === null || stat.startTicks < run.startTicks || pid === process.pid ? [] : [stat];
+    });
+    const found = new Map(all.filter((stat) => this.#isOf(run, stat)).map((stat) => [stat.pid, stat]));
+    for (let before = -1; found.size !== before; ) {
+      before = found.size;
+      for (const stat of all) if (found.has(stat.ppid)) found.set(stat.pid, stat);
+    }
+    return [...found.values()].filter(isNotOver);
+  }
+
+  release(): void {}
+
+  tidy(): void {}
+
+  close(): void {}
+
+  #isOf(run: ContainedRun, stat: ProcessStat): boolean {
+    if (stat.startTicks < run.startTicks || stat.pid === process.pid) return false;
+    if (stat.pid === run.pid) return stat.startTicks === run.startTicks;
+    if (run.isWatched && stat.session === run.pid) return true;
+    return hasTag(stat.pid, runTag(this.#runDir, run)) || hasMark(stat.pid, runMark(this.#runDir, run));
+  }
+}
+
+/** A zombie is dead: it waits for its parent, and that is not ours to end. */
+function isNotOver({ state }: ProcessStat): boolean {
+  return state !== "Z" && state !== "X";
+}
+
+function groupLives(pgrp: number): boolean {
+  try {
+    process.kill(-pgrp, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** Identity first: between a look and a signal a pid can change hands. */
+function send({ pid, startTicks }: ProcessStat, signal: NodeJS.Signals): void {
+  if (!isAlive(pid, startTicks)) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: it ended in this moment. EPERM: a set-uid program; it will be named as a survivor.
+  }
+}
+
+/** Children of all ancestors of this process; null: they cannot be listed here. */
+function orphansHere(): readonly number[] | null {
+  const orphans: number[] = [];
+  for (let pid = process.ppid; pid > 0; ) {
+    const stat = readStat(pid);
+    const children = stat === null ? null : childrenOf(pid);
+    if (stat === null || children === null) return null;
+    orphans.push(...children);
+    pid = stat.ppid;
+  }
+  return orphans.filter((pid) => pid !== process.pid);
+}
+
+function childrenOf(pid: number): readonly number[] | null {
+  let before: string | null = null;
+  for (let reads = 0; reads < MOST_READS; reads++) {
+    const text = childrenText(pid);
+    if (text === null) return null;
+    if (text === before) break;
+    before = text;
+  }
+  return (before ?? "").split(" ").filter(Boolean).map(Number);
+}
+
+/** Each thread has its own list. */
+function childrenText(pid: number): string | null {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1"))
+      .join("");
+  } catch {
+    return null; // A kernel without CONFIG_PROC_CHILDREN, a hidden process, or a thread that ended in this moment.
+  }
+}
+
+function hasMark(pid: number, mark: string): boolean {
+  return `\0${readOr(`/proc/${pid}/environ`)}`.includes(`\0${RUN_MARK}=${mark}\0`);
+}
+
+function hasTag(pid: number, tag: number): boolean {
+  return readOr(`/proc/${pid}/limits`).includes(`\nMax file locks            ${tag} `);
+}
+
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return ""; // Not ours to read, or gone.
+  }
+}
