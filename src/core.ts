@@ -174,6 +174,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     events,
     version,
     keeperPid: hello.keeperPid,
+    containment: hello.containment,
     since: hello.since,
     logDir: where.log,
     readPlan: async () => {

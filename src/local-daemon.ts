@@ -4,7 +4,7 @@
  */
 import type { Daemon, HealthReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
-import type { LogPosition, StreamName } from "./keeper/messages.ts";
+import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
 import { evidenceOf } from "./os/evidence.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
 import { processFacts } from "./os/process-facts.ts";
@@ -23,6 +23,7 @@ export interface LocalDaemonOptions {
   readonly events: EventLog;
   readonly version: string;
   readonly keeperPid: number;
+  readonly containment: ContainmentFacts;
   /** When the keeper started, ISO 8601. */
   readonly since: string;
   readonly logDir: string;
@@ -74,7 +75,7 @@ function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): Act
   return { name, outcome: "done", what: "cleared", runBefore };
 }
 
-function health({ supervisor, version, keeperPid, since }: LocalDaemonOptions): HealthReport {
+function health({ supervisor, version, keeperPid, since, containment }: LocalDaemonOptions): HealthReport {
   return {
     status: supervisor.isShuttingDown ? "stopping" : "ok",
     version,
@@ -83,6 +84,7 @@ function health({ supervisor, version, keeperPid, since }: LocalDaemonOptions): 
     since,
     services: supervisor.members.size,
     mistakes: supervisor.plan?.mistakes.length ?? 0,
+    containment,
   };
 }
 

@@ -5,9 +5,11 @@
 import { existsSync, lstatSync, realpathSync, type Stats, statSync, write } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { type Chosen, chooseContainment } from "./keeper/containment.ts";
 import { closeInheritedFiles } from "./keeper/inherited-files.ts";
 import { Keeper, makeDirectory } from "./keeper/keeper.ts";
 import { lock } from "./keeper/lock.ts";
+import { beginAnewBelowSubreaper } from "./keeper/subreaper.ts";
 import { places } from "./places.ts";
 
 declare const SVCD_VERSION: string | undefined;
@@ -64,6 +66,7 @@ function run(args: Arguments, where: ReturnType<typeof places>): void {
     attempt("cannot make the directory", directory, fix, () => makeDirectory(directory, 0o700));
   }
   for (const directory of ours) requireOwn(directory);
+  const contained = contain(where.run);
   // Both: as a user, the run directory depends on how one has logged in, and the state directory does not.
   for (const directory of [where.run, where.state]) takeLock(directory, args);
   const coreArgs = args.root === null ? [] : ["--root", args.root];
@@ -72,9 +75,30 @@ function run(args: Arguments, where: ReturnType<typeof places>): void {
     "cannot use the run directory",
     where.run,
     LOOK_AT_DIRECTORY,
-    () => new Keeper({ runDir: where.run, logMode: 0o600, core, say, containment: process.env["SVCD_CONTAINMENT"] }),
+    () => new Keeper({ runDir: where.run, logMode: 0o600, core, say, contained }),
   );
   keeper.start();
+}
+
+/** How the processes of a run are known. Where no cgroup can hold them, svcd begins anew below a subreaper, if there is one. */
+function contain(runDir: string): Chosen {
+  const { SVCD_CONTAINMENT: asked, PATH } = process.env;
+  if (asked !== undefined && asked !== "cgroup" && asked !== "subreaper" && asked !== "scan") {
+    wrongWords(
+      `SVCD_CONTAINMENT is \`${asked}\``,
+      null,
+      "it is cgroup, subreaper or scan; without it the best is chosen",
+    );
+  }
+  // As PID 1 it is the one who must reap whatever loses its parent.
+  if (process.pid === 1) beginAnewBelowSubreaper(PATH);
+  const chosen = chooseContainment(runDir, asked);
+  if (chosen.facts.way === "scan" && asked !== "scan") beginAnewBelowSubreaper(PATH);
+  if (asked !== undefined && asked !== chosen.facts.way) {
+    const remedy = asked === "cgroup" ? "make a cgroup v2 writable for svcd" : "install tini and util-linux";
+    say(`SVCD_CONTAINMENT=${asked} is not possible here, it is ${chosen.facts.way}: ${remedy}`);
+  }
+  return chosen;
 }
 
 function takeLock(directory: string, { root }: Arguments): void {

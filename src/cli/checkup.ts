@@ -51,6 +51,7 @@ export async function checkEverything(call: Call): Promise<readonly Check[]> {
     ask("socket", secret(places.socket, owner, 0o117));
     ask("orphans", orphans(report.keeper));
     ask("open files", openFiles(report.keeper));
+    ask("ending all processes of a service", containment(report.containment));
   }
   ask("services.d", directory(places.services, "put the files of services there"));
   ask("services.d is yours alone", writers(places.services, owner));
@@ -62,7 +63,6 @@ export async function checkEverything(call: Call): Promise<readonly Check[]> {
   ask("disk for logs", disk(places.log));
   ask("disk for state", disk(places.state));
   for (const helper of HELPERS) ask(helper.name, program(helper, path));
-  ask("ending all processes of a service", containment());
   ask("Node.js", node(process.execPath, process.versions.node));
   ask("watching files", inotify());
   return checks;
@@ -105,13 +105,15 @@ function mistakes(count: number): Finding {
 
 /** Zombies that nobody reaps fill the process table in the end. */
 function orphans(keeper: number): Finding {
-  const zombies = readdir("/proc").filter((pid) => /^\d+$/.test(pid) && isZombieOf(pid, keeper));
+  const zombies = readdir("/proc").filter(
+    (pid) => /^\d+$/.test(pid) && (isZombieOf(pid, keeper) || isZombieOf(pid, 1)),
+  );
   const who = keeper === 1 ? "svcd is PID 1" : `PID 1 is ${nameOf(1)}`;
   // A child that ended a moment ago is a zombie for a moment; a crowd of them is not.
   if (zombies.length < 5) return ok(`${who}; ended processes are reaped`);
   return warn(
     `${who}; ${zombies.length} ended processes are not reaped`,
-    "run svcd behind an init: `docker run --init`, or tini as the entry point",
+    "install tini (svcd begins behind it by itself), or run svcd behind an init: docker run --init",
   );
 }
 
@@ -226,7 +228,12 @@ interface Helper {
 const HELPERS: readonly Helper[] = [
   { name: "mkfifo", package: "coreutils", without: "fail", why: "makes the pipes that hold the output of services" },
   { name: "setpriv", package: "util-linux", without: "warn", why: "needed for `user:`, `group:` and capabilities" },
-  { name: "prlimit", package: "util-linux", without: "warn", why: "needed for `limits:`" },
+  {
+    name: "prlimit",
+    package: "util-linux",
+    without: "warn",
+    why: "needed for `limits:`, and without a cgroup to know every process of a run",
+  },
   { name: "flock", package: "util-linux", without: "warn", why: "keeps two set-ups or commands from running at once" },
   { name: "gzip", package: "gzip", without: "warn", why: "compresses rotated logs" },
 ];
@@ -250,11 +257,18 @@ function onPath(name: string, path: string): string | null {
   return null;
 }
 
-/** How much of a run is ended with it. */
-function containment(): Finding {
-  return ok(
-    "its process group; a process that leaves its group and its session survives (run such programs in the foreground)",
-  );
+/** How svcd knows what belongs to a run. */
+export function containment({ way, detail }: HealthReport["containment"]): Finding {
+  switch (way) {
+    case "cgroup":
+      return ok(`each run has a cgroup of its own below ${detail}; the kernel ends whatever is in it`);
+    case "subreaper":
+      return ok(`${detail} takes and reaps what loses its parent; svcd looks there and ends what was of a run`);
+    case "scan":
+      return ok(
+        "by looking through /proc: descendants, session, mark and tag of a run (a writable cgroup v2, or tini, would be surer)",
+      );
+  }
 }
 
 export function node(path: string, version: string): Finding {

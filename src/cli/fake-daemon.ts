@@ -71,6 +71,7 @@ export class FakeDaemon {
     since: "2026-11-22T12:00:00.000Z",
     services: 0,
     mistakes: 0,
+    containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
   };
   /** "POST /v1/services/web/start" and so on, as they came. */
   readonly heard: string[] = [];

@@ -29,6 +29,12 @@ export interface HealthReport {
   readonly since: string;
   readonly services: number;
   readonly mistakes: number;
+  /** How everything that a run started is ended with it. */
+  readonly containment: {
+    readonly way: "cgroup" | "subreaper" | "scan";
+    /** The cgroup, the subreaper, or where is looked. */
+    readonly detail: string;
+  };
 }
 
 export interface WhyReport {

@@ -53,6 +53,13 @@ export const HealthReport = v.object({
   since: moment("when svcd started"),
   services: v.number(),
   mistakes: count("mistakes in the files that describe services"),
+  containment: v.object({
+    way: v.pipe(
+      v.picklist(["cgroup", "subreaper", "scan"]),
+      v.description("how everything that a run started is ended with it; scan: by looking through /proc"),
+    ),
+    detail: text("the cgroup, the subreaper, or where is looked"),
+  }),
 });
 
 export const ActionResult = v.object({

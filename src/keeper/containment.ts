@@ -11,8 +11,9 @@
  */
 import { Cgroups } from "./cgroup.ts";
 import type { ContainmentFacts, ContainmentWay, LiveRun } from "./messages.ts";
-import { type ProcessStat, readStat } from "./process-identity.ts";
+import type { ProcessStat } from "./process-identity.ts";
 import { ProcessScan } from "./process-scan.ts";
+import { ownSubreaper } from "./subreaper.ts";
 
 export interface ContainedRun extends LiveRun {
   /** The name of the cgroup that holds it; null: none does. */
@@ -57,16 +58,7 @@ export function chooseContainment(runDir: string, asked: string | undefined): Ch
     const cgroups = Cgroups.open(runDir, scan);
     if (cgroups !== null) return { containment: cgroups, facts: { way: "cgroup", detail: cgroups.place } };
   }
-  const reaper = ownSubreaper();
+  const reaper = asked === "scan" ? null : ownSubreaper();
   const way: ContainmentWay = reaper === null ? "scan" : "subreaper";
   return { containment: scan, facts: { way, detail: reaper ?? "/proc" } };
-}
-
-/** Init programs that reap whatever becomes their child. */
-const REAPERS: readonly string[] = ["tini", "tini-static", "docker-init", "dumb-init", "catatonit"];
-
-/** "tini (pid 12)" if the keeper's own parent takes orphans and reaps them. */
-export function ownSubreaper(): string | null {
-  const parent = readStat(process.ppid);
-  return parent !== null && REAPERS.includes(parent.name) ? `${parent.name} (pid ${parent.pid})` : null;
 }

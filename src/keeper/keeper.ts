@@ -9,7 +9,7 @@ import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
-import { type Chosen, type ContainedRun, type Containment, chooseContainment } from "./containment.ts";
+import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
 import { bootId, isAlive, monotonicMs } from "./process-identity.ts";
@@ -23,8 +23,7 @@ export interface KeeperOptions {
   readonly logMode: number;
   readonly core: { readonly execArgv: readonly string[]; readonly file: string; readonly args: readonly string[] };
   readonly say: (line: string) => void;
-  /** SVCD_CONTAINMENT: the way to know the processes of a run, if not the best that the machine allows. */
-  readonly containment: string | undefined;
+  readonly contained: Chosen;
 }
 
 /** Growth of a watched log is told at most this often. */
@@ -45,7 +44,6 @@ export class Keeper {
   readonly #since = new Date().toISOString();
   readonly #pipeDir: string;
   readonly #journal: RunJournal;
-  readonly #contained: Chosen;
   readonly #containment: Containment;
   readonly #children: Children;
   readonly #core: CoreProcess;
@@ -65,8 +63,7 @@ export class Keeper {
     this.#pipeDir = `${options.runDir}/pipes`;
     mkdirSync(this.#pipeDir, { recursive: true, mode: 0o700 });
     this.#journal = new RunJournal(`${options.runDir}/runs.journal`, this.#boot);
-    this.#contained = chooseContainment(options.runDir, options.containment);
-    this.#containment = this.#contained.containment;
+    this.#containment = options.contained.containment;
     encloseApartBy((act) => this.#apart(act));
     this.#children = new Children(this.#containment, {
       onExit: (ended) => this.#whenEnded(ended),
@@ -109,7 +106,7 @@ export class Keeper {
       live: this.#children.live(),
       ended: [...this.#ended.values()],
       uncleared: this.#children.uncleared(),
-      containment: this.#contained.facts,
+      containment: this.#options.contained.facts,
       logs: [...this.#outputs.values()].flatMap((output) => output.positions()),
       lastRuns: Object.fromEntries(this.#lastRuns),
       stopping: this.#stopping,
