@@ -262,7 +262,7 @@ function inheritedFrom(hello: Hello): Inherited {
     live: hello.live,
     ended,
     uncleared: hello.uncleared,
-    stopping: hello.stopping !== null,
+    stopping: hello.stopping,
     lastRuns: hello.lastRuns,
   };
 }

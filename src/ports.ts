@@ -40,8 +40,8 @@ export interface Processes {
   logsChanged(service: Service): void;
   /** The service is gone from the plan and nothing of it runs. */
   forget(service: string): void;
-  /** Everything is going to be stopped; a core that comes after this one is told so. */
-  stopping(): void;
+  /** Everything is going to be stopped, to end with this status; a core that comes after this one is told so. */
+  stopping(status: number): void;
   /** Everything is stopped: end svcd. */
   leave(status: number): void;
 }
@@ -115,7 +115,8 @@ export interface Inherited {
   readonly ended: readonly EndedProcess[];
   /** Runs of which something is left after the end of their main process, whether that end was noted or not. */
   readonly uncleared: readonly { readonly service: string; readonly run: RunNumber }[];
-  readonly stopping: boolean;
+  /** The status that svcd shall end with once everything is stopped; null: nobody has asked for its end. */
+  readonly stopping: number | null;
   /** The highest run of each service that the keeper has heard of, should the journal have missed some. */
   readonly lastRuns: Readonly<Record<string, RunNumber>>;
 }

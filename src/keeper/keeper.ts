@@ -55,7 +55,8 @@ export class Keeper {
   readonly #grown = new Set<string>();
   #unheard: NodeJS.Timeout | null = null;
   #tellingGrowth: NodeJS.Timeout | null = null;
-  #stopping: NodeJS.Signals | null = null;
+  /** The status to end with. */
+  #stopping: number | null = null;
   #stopsWithoutCore = false;
 
   constructor(options: KeeperOptions) {
@@ -146,7 +147,7 @@ export class Keeper {
         this.#watched.delete(order.service);
         return;
       case "stopping":
-        this.#stopping ??= "SIGTERM";
+        this.#stopping ??= order.status;
         if (this.#unheard !== null) clearTimeout(this.#unheard);
         return;
       case "ready":
@@ -226,7 +227,7 @@ export class Keeper {
     this.#core.tell(ended);
     if (this.#stopsWithoutCore) {
       this.#children.end(ended);
-      if (this.#children.isEmpty) this.#leave(0);
+      if (this.#children.isEmpty) this.#leave(this.#stopping ?? 0);
     }
   }
 
@@ -236,7 +237,7 @@ export class Keeper {
     this.#outputs.get(service)?.drain();
     this.#journal.record({ fact: "over", service, run });
     this.#core.tell({ is: "gone", service, run });
-    if (this.#stopsWithoutCore && this.#children.isEmpty) this.#leave(0);
+    if (this.#stopsWithoutCore && this.#children.isEmpty) this.#leave(this.#stopping ?? 0);
   }
 
   #recordIs({ service, run, pid, startTicks, startedAt, enclosure }: ContainedRun): void {
@@ -277,7 +278,7 @@ export class Keeper {
   }
 
   #askedToStop(signal: NodeJS.Signals): void {
-    this.#stopping = signal;
+    this.#stopping ??= 0;
     const report: Report = { is: "asked", to: "stop", signal };
     this.#core.tell(report);
     this.#stopWithoutCoreIfNoneStays();
@@ -290,14 +291,14 @@ export class Keeper {
     if (this.#stopping === null || this.#stopsWithoutCore || !this.#core.isCrashLooping) return;
     this.#stopsWithoutCore = true;
     this.#options.say("svcd: no core stays up; stopping all services without it");
-    if (this.#children.isEmpty) this.#leave(0);
+    if (this.#children.isEmpty) this.#leave(this.#stopping ?? 0);
     for (const run of this.#children.live()) this.#children.signal(run, "SIGTERM", "group");
     for (const run of this.#children.uncleared()) this.#children.end(run);
     setTimeout(() => {
       for (const run of this.#children.live()) this.#children.end(run);
     }, GRACE_WITHOUT_CORE_MS);
     // What withstands KILL ends when its disk or driver lets it; svcd does not wait for that.
-    setTimeout(() => this.#leave(0), GRACE_WITHOUT_CORE_MS + STUCK_AFTER_MS);
+    setTimeout(() => this.#leave(this.#stopping ?? 0), GRACE_WITHOUT_CORE_MS + STUCK_AFTER_MS);
   }
 
   // What an earlier keeper left.

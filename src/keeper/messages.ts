@@ -62,7 +62,7 @@ export type Order =
   /** The core is in charge. */
   | { readonly do: "ready" }
   /** The core has begun to stop everything; whichever core comes next shall go on with it. */
-  | { readonly do: "stopping" }
+  | { readonly do: "stopping"; readonly status: number }
   /** Everything is stopped: the keeper may end, with this status. */
   | { readonly do: "leave"; readonly status: number }
   /** The core will end and wants to be started again at once (upgrade, restart): not a crash. */
@@ -114,8 +114,8 @@ export type Report =
       readonly logs: readonly LogPosition[];
       /** The highest run of each service this keeper has heard of: a number is never used twice. */
       readonly lastRuns: Readonly<Record<string, number>>;
-      /** Orders that a person gave to the keeper while no core could hear them. */
-      readonly stopping: string | null;
+      /** Everything shall be stopped, to end with this status; null: nobody has asked for that. */
+      readonly stopping: number | null;
       /** How often a core had to be started, the first included. */
       readonly coreStarts: number;
     }

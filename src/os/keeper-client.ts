@@ -92,8 +92,8 @@ export class KeeperClient implements Processes {
     this.#order({ do: "ready" });
   }
 
-  stopping(): void {
-    this.#order({ do: "stopping" });
+  stopping(status: number): void {
+    this.#order({ do: "stopping", status });
   }
 
   /** Something to be done before the keeper is told to end; it is waited for, but not for ever. */

@@ -17,6 +17,7 @@ const NEEDS_NO_RESTART: ReadonlySet<string> = new Set([
   "when",
   "enabled",
   "autostart",
+  "essential",
   "policy",
   "check",
   "dependsOn",

@@ -69,6 +69,8 @@ export interface Service {
   readonly enabled: boolean;
   /** false: wanted only when someone starts it. */
   readonly autostart: boolean;
+  /** Once it is FATAL or EXITED, svcd stops everything and ends with its exit status. */
+  readonly essential: boolean;
   readonly policy: Policy;
   readonly check: Check | null;
   readonly dependsOn: readonly Dependency[];

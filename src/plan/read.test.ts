@@ -27,6 +27,7 @@ test("a command is enough: everything else has its default", () => {
     when: null,
     enabled: true,
     autostart: true,
+    essential: false,
     policy: {
       restart: "always",
       successExitCodes: [0],
@@ -61,6 +62,7 @@ venv: /opt/venv
 when: { env: [A, B], command: nvidia-smi, not: { file: /x }, any: [{ env: C }, { all: [{ env: D }] }] }
 enabled: no
 autostart: false
+essential: yes
 restart: on-failure
 success_exit_codes: [0, 3]
 startsecs: 2
@@ -112,6 +114,7 @@ on: { failed: "https://hooks.example/x", healthy: [notify, up], stopped: echo "i
     },
     enabled: false,
     autostart: false,
+    essential: true,
     policy: {
       restart: "on-failure",
       successExitCodes: [0, 3],
@@ -152,6 +155,7 @@ test("every key that the schema names is read by the test before this one or nam
     "when",
     "enabled",
     "autostart",
+    "essential",
     "restart",
     "success_exit_codes",
     "startsecs",

@@ -359,6 +359,13 @@ export const serviceShape = closed(
     ),
     enabled: optional(described("false: never started until someone says `svctl enable`.", flag(), true)),
     autostart: optional(described("false: started only when someone asks.", flag(), true)),
+    essential: optional(
+      described(
+        "true: when it is given up (FATAL) or has ended for good (EXITED), svcd stops everything and ends with its exit status.",
+        flag(),
+        false,
+      ),
+    ),
     restart: optional(
       described(
         "always: also after exit 0. on-failure: after any exit code not in success_exit_codes. no: runs once.",

@@ -83,6 +83,7 @@ function assemble(header: Header, keys: WrittenService, complain: Complain): Ser
     when: keys.when === undefined ? null : conditionOf(keys.when, ["when"], complain),
     enabled: keys.enabled ?? true,
     autostart: keys.autostart ?? true,
+    essential: keys.essential ?? false,
     policy: policyOf(keys, complain),
     check: checkOf(keys, complain),
     dependsOn: [],

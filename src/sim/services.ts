@@ -29,6 +29,7 @@ export function service(name: string, { policy, dependsOn, ...changes }: Changes
     when: null,
     enabled: true,
     autostart: true,
+    essential: false,
     policy: policyOf(policy),
     check: null,
     dependsOn: Object.entries(dependsOn ?? {}).map(([other, condition]) => ({ name: other, condition })),

@@ -85,7 +85,7 @@ export class World {
 
   #alarm = 0;
   #keeperIsNew = true;
-  #stopping = false;
+  #stopping: number | null = null;
   readonly #alive = new Map<string, SimProcess>();
   readonly #ended = new Map<string, EndedProcess>();
   #journal: JournalEntry[] = [];
@@ -133,7 +133,7 @@ export class World {
     this.core = { supervisor: this.#makeSupervisor(number), number };
     this.inCore((supervisor) => {
       supervisor.inherit(this.#memory(), inherited, this.plan);
-      if (!this.#stopping) supervisor.apply(this.plan, null, true);
+      if (this.#stopping === null) supervisor.apply(this.plan, null, true);
     });
   }
 
@@ -154,7 +154,7 @@ export class World {
     this.core = null;
     this.#keeperIsNew = true;
     this.#ended.clear();
-    this.#stopping = false;
+    this.#stopping = null;
     this.#keeperGeneration++;
     this.agenda.after(this.random.between(10, 5_000), () => {
       if (this.core === null && !this.hasLeft) this.startCore();
@@ -175,12 +175,12 @@ export class World {
 
   shutdown(): void {
     this.tell("asked to shut down");
-    this.#stopping = true;
+    this.#stopping ??= 0;
     this.inCore((supervisor) => supervisor.shutdown());
   }
 
   get isStopping(): boolean {
-    return this.#stopping;
+    return this.#stopping !== null;
   }
 
   // Processes do what processes do.
@@ -244,7 +244,7 @@ export class World {
         },
         logsChanged: () => {},
         forget: () => {},
-        stopping: () => this.#toKeeper(() => (this.#stopping = true)),
+        stopping: (status) => this.#toKeeper(() => (this.#stopping ??= status)),
         leave: () => {
           if (this.#alive.size > 0) throw new Broken(`svcd leaves while ${[...this.#alive.keys()]} run`);
           this.tell("svcd leaves");

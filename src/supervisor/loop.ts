@@ -85,6 +85,7 @@ export class Loop {
   /** Members on their way out. */
   readonly #removed = new Set<string>();
   #dependents: ReadonlyMap<string, readonly string[]> = new Map();
+  #essential: readonly Supervised[] = [];
   #isDraining = false;
 
   /**
@@ -133,6 +134,7 @@ export class Loop {
   /** Services or their dependencies are others than before: who waits may wait for something else now. */
   definitionsChanged(): void {
     this.#dependents = dependentsOf(this.members);
+    this.#essential = [...this.members.values()].filter(({ service }) => service.essential);
     for (const [name, { life }] of this.members) {
       if (life.state.at === "waiting") this.#toResolve.add(name);
       this.#setDeadline(name);
@@ -146,6 +148,13 @@ export class Loop {
   /** Who must end before this one may be signalled. */
   endsAfter(name: string): readonly string[] {
     return endsBefore(this.dependentsOf(name), this.members, this.#leaving);
+  }
+
+  /** An essential service that is wanted and will not run again by itself; null: there is none. */
+  essentialEnd(): Supervised | null {
+    const isOver = ({ life: { wanted, state } }: Supervised): boolean =>
+      wanted === "up" && (state.at === "fatal" || state.at === "exited");
+    return this.#essential.find((member) => !member.isRemoved && isOver(member)) ?? null;
   }
 
   runs(name: string): boolean {

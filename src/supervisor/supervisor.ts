@@ -14,6 +14,7 @@ import {
   type Wish,
 } from "../ports.ts";
 import type { ProbeResult } from "../probe/health.ts";
+import { exitStatus } from "../service/exit.ts";
 import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
@@ -31,7 +32,8 @@ export class Supervisor {
   /** Changed in the files and waiting for somebody to say so (`auto_apply: false`). */
   readonly #notApplied = new Set<string>();
   #plan: Plan | null = null;
-  #shuttingDown = false;
+  /** What svcd will end with; null: it goes on. */
+  #endStatus: number | null = null;
   #hasLeft = false;
 
   /** `onBug`: a port threw; this supervisor does nothing any more, and whoever made it must end the core. */
@@ -40,7 +42,7 @@ export class Supervisor {
     this.#loop = new Loop(
       ports,
       (name) => this.#describe(name),
-      () => this.#leaveIfDone(),
+      () => this.#whenQuiet(),
       onBug,
     );
   }
@@ -49,7 +51,7 @@ export class Supervisor {
   inherit(memory: Memory, inherited: Inherited, plan: Plan): void {
     for (const name of memory.aside) this.#setAside.add(name);
     takeOver(this.#loop, this.#ports, memory, inherited, plan);
-    if (inherited.stopping) this.shutdown();
+    if (inherited.stopping !== null) this.shutdown(inherited.stopping);
     this.#loop.drain();
     for (const { service, run } of inherited.ended) {
       this.#ports.processes.end(service, run); // The last core may have noted the end, and died before it said this.
@@ -213,7 +215,7 @@ export class Supervisor {
 
   #isWantedByItself(service: Service): boolean {
     const { stopped } = this.#ports.wishes.of(service.name);
-    return this.#isEnabled(service) && service.autostart && !stopped && !this.#shuttingDown;
+    return this.#isEnabled(service) && service.autostart && !stopped && !this.isShuttingDown;
   }
 
   // What people ask.
@@ -263,7 +265,7 @@ export class Supervisor {
     this.#ports.wishes.save(new Map(names.map((name) => [name, { enabled, stopped: false }])));
     const results = this.#each(names, (name, { service, life }) => {
       if (!enabled) this.#loop.leave(name, "stop");
-      else if (life.wanted === "down" && service.autostart && !this.#shuttingDown) this.#loop.start(name);
+      else if (life.wanted === "down" && service.autostart && !this.isShuttingDown) this.#loop.start(name);
       return ["done", enabled ? "enabled" : "disabled"];
     });
     this.#loop.drain();
@@ -283,11 +285,11 @@ export class Supervisor {
     return results;
   }
 
-  /** Stops everything in reverse order, then svcd leaves. */
-  shutdown(): void {
-    if (!this.#shuttingDown) this.#ports.announcer.announce({ kind: "daemon", text: "shutting down" });
-    this.#shuttingDown = true;
-    this.#ports.processes.stopping();
+  /** Stops everything in reverse order, then svcd leaves, with this exit status. */
+  shutdown(status = 0): void {
+    if (this.#endStatus === null) this.#ports.announcer.announce({ kind: "daemon", text: "shutting down" });
+    this.#endStatus ??= status;
+    this.#ports.processes.stopping(this.#endStatus);
     for (const name of this.#loop.members.keys()) this.#loop.leave(name, "stop");
     this.#loop.drain();
   }
@@ -300,7 +302,7 @@ export class Supervisor {
       false,
     );
     const results = this.#each(all, (name, { service, life }) => {
-      if (this.#shuttingDown) return ["refused", "svcd is shutting down"];
+      if (this.isShuttingDown) return ["refused", "svcd is shutting down"];
       const isNamed = asked.has(name);
       if (!this.#isEnabled(service)) return isNamed ? ["refused", `disabled: svctl enable ${name}`] : null;
       if (life.wanted === "up" && (runOf(life.state) !== null || life.state.at === "waiting")) {
@@ -329,7 +331,7 @@ export class Supervisor {
   #restart(names: readonly string[]): ActionResult[] {
     const remembered = this.#remember(names, false);
     const results = this.#each(names, (name, { service, life }) => {
-      if (this.#shuttingDown) return ["refused", "svcd is shutting down"];
+      if (this.isShuttingDown) return ["refused", "svcd is shutting down"];
       if (!this.#isEnabled(service)) return ["refused", `disabled: svctl enable ${name}`];
       if (runOf(life.state) === null) this.#loop.start(name);
       else this.#loop.leave(name, "restart");
@@ -391,7 +393,7 @@ export class Supervisor {
   // What is so.
 
   get isShuttingDown(): boolean {
-    return this.#shuttingDown;
+    return this.#endStatus !== null;
   }
 
   /** The plan last taken up or tried. */
@@ -450,7 +452,7 @@ export class Supervisor {
       enabled: this.#isEnabled(service),
       autostart: service.autostart,
       stoppedByPerson: this.#ports.wishes.of(name).stopped,
-      shuttingDown: this.#shuttingDown,
+      shuttingDown: this.isShuttingDown,
       endsAfter: this.#loop.endsAfter(name),
     };
   }
@@ -480,8 +482,23 @@ export class Supervisor {
     return `${stateWord(life.state)}${reason}`;
   }
 
-  #leaveIfDone(): void {
-    if (!this.#shuttingDown || this.#hasLeft) return;
+  #whenQuiet(): void {
+    if (this.#endStatus === null) this.#endWithTheEssential();
+    else this.#leaveIfDone(this.#endStatus);
+  }
+
+  #endWithTheEssential(): void {
+    const over = this.#loop.essentialEnd();
+    if (over === null) return;
+    const { service, life } = over;
+    const status = lastStatus(life);
+    const text = `${service.name} is essential and ${stateWord(life.state)}: svcd ends, with status ${status}`;
+    this.#ports.announcer.announce({ kind: "daemon", text });
+    this.shutdown(status);
+  }
+
+  #leaveIfDone(status: number): void {
+    if (this.#hasLeft) return;
     const now = this.#ports.clock.now();
     const stuck: string[] = [];
     for (const [name, { life, service }] of this.#loop.members) {
@@ -495,8 +512,14 @@ export class Supervisor {
     }
     this.#hasLeft = true;
     this.#ports.journal.record({ kind: "left" });
-    this.#ports.processes.leave(0);
+    this.#ports.processes.leave(status);
   }
+}
+
+/** Of its last run; a service that was given up has not ended well, whatever its last exit code. */
+function lastStatus({ state, lastEnd }: Life): number {
+  const status = lastEnd === null ? 1 : exitStatus(lastEnd.exit);
+  return state.at === "fatal" && status === 0 ? 1 : status;
 }
 
 /** A process in state D ends when its disk or driver lets it; svcd does not wait for that for ever. */
