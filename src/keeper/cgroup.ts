@@ -81,9 +81,10 @@ export class Cgroups implements Containment {
     return run !== undefined && run !== this.#pad && existsSync(`${run}/cgroup.kill`) ? run : null;
   }
 
-  isClear(run: ContainedRun): boolean {
-    if (run.enclosure === null) return this.#scan.isClear(run);
-    return removeTree(run.enclosure);
+  cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun> {
+    const clear = new Set(runs.filter(({ enclosure }) => enclosure !== null && removeTree(enclosure)));
+    const without = runs.filter(({ enclosure }) => enclosure === null);
+    return without.length === 0 ? clear : new Set([...clear, ...this.#scan.cleared(without)]);
   }
 
   kill(run: ContainedRun): void {

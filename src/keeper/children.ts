@@ -45,6 +45,8 @@ export class Children {
   /** Their main process ended and something of them is left. */
   readonly #uncleared = new Map<string, ContainedRun>();
   readonly #ending = new Map<string, Ending>();
+  /** Ended in this turn of the event loop: what they left is looked for once for all of them. */
+  #justEnded: { readonly run: ContainedRun; readonly exit: KeptExit; readonly at: number }[] = [];
   readonly #containment: Containment;
   readonly #listener: ChildrenListener;
   #looking: NodeJS.Timeout | null = null;
@@ -58,14 +60,17 @@ export class Children {
 
   /** Nothing runs, and nothing is left of what ran. */
   get isEmpty(): boolean {
+    this.#settle();
     return this.#runs.size === 0 && this.#uncleared.size === 0;
   }
 
   live(): LiveRun[] {
+    this.#settle();
     return [...this.#runs.values()].map(({ child: _, enclosure: __, isWatched: ___, ...live }) => live);
   }
 
   uncleared(): RunName[] {
+    this.#settle();
     return [...this.#uncleared.values()].map(({ service, run }) => ({ service, run }));
   }
 
@@ -74,6 +79,7 @@ export class Children {
    * some of it and emits the rest, but the pid is there or missing when `spawn` returns.
    */
   spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): ContainedRun | null {
+    this.#settle();
     const { service, run } = order;
     const other = this.#ofService(service);
     if (other !== null) {
@@ -140,7 +146,7 @@ export class Children {
 
   /** It ended while no keeper was there. Is nothing left of it? */
   adoptDead(run: ContainedRun): boolean {
-    const isClear = this.#containment.isClear(run);
+    const isClear = this.#containment.cleared([run]).has(run);
     if (!isClear) this.#uncleared.set(keyOf(run), run);
     return isClear;
   }
@@ -155,6 +161,7 @@ export class Children {
 
   /** KILL for everything of it, the leader included, until nothing is left. */
   end(name: RunName): void {
+    this.#settle();
     const key = keyOf(name);
     const run = this.#runs.get(key) ?? this.#uncleared.get(key);
     if (run === undefined) return;
@@ -173,20 +180,22 @@ export class Children {
 
   #lookForSurvivors(): void {
     this.#clearing = null;
+    this.#settle();
+    this.#noteCleared();
     for (const [key, ending] of this.#ending) {
-      if (!this.#runs.has(key) && (!this.#uncleared.has(key) || this.#isClearNow(ending.run))) this.#ending.delete(key);
-      else this.#killAgain(ending);
+      if (this.#runs.has(key) || this.#uncleared.has(key)) this.#killAgain(ending);
+      else this.#ending.delete(key);
     }
     if (this.#ending.size === 0) return;
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_AFTER_KILL_MS);
     this.#clearing = setTimeout(() => this.#lookForSurvivors(), this.#pauseMs);
   }
 
-  #isClearNow(run: ContainedRun): boolean {
-    if (!this.#containment.isClear(run)) return false;
-    this.#uncleared.delete(keyOf(run));
-    this.#listener.onGone({ service: run.service, run: run.run });
-    return true;
+  #noteCleared(): void {
+    for (const { service, run } of this.#containment.cleared([...this.#uncleared.values()])) {
+      this.#uncleared.delete(keyOf({ service, run }));
+      this.#listener.onGone({ service, run });
+    }
   }
 
   #killAgain(ending: Ending): void {
@@ -206,12 +215,21 @@ export class Children {
   }
 
   #ended(run: ContainedRun, exit: KeptExit): void {
-    const key = keyOf(run);
-    const { service, run: number, pid } = run;
-    this.#runs.delete(key);
-    const isClear = this.#containment.isClear(run);
-    if (!isClear) this.#uncleared.set(key, run);
-    this.#listener.onExit({ is: "exited", service, run: number, pid, exit, at: monotonicMs(), isClear });
+    this.#runs.delete(keyOf(run));
+    if (this.#justEnded.length === 0) setImmediate(() => this.#settle());
+    this.#justEnded.push({ run, exit, at: monotonicMs() });
+  }
+
+  #settle(): void {
+    if (this.#justEnded.length === 0) return;
+    const ended = this.#justEnded;
+    this.#justEnded = [];
+    const cleared = this.#containment.cleared(ended.map(({ run }) => run));
+    for (const { run, exit, at } of ended) {
+      const isClear = cleared.has(run);
+      if (!isClear) this.#uncleared.set(keyOf(run), run);
+      this.#listener.onExit({ is: "exited", service: run.service, run: run.run, pid: run.pid, exit, at, isClear });
+    }
   }
 
   #lookForTheDead(): void {

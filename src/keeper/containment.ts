@@ -32,8 +32,8 @@ export interface Containment {
   enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: string | null };
   /** The enclosure that a process is in; null: none of ours. */
   enclosureOf(pid: number): string | null;
-  /** The leader has ended: is nothing else of the run alive? What held it together is cleaned away then. */
-  isClear(run: ContainedRun): boolean;
+  /** Their leaders have ended: of which is nothing else alive? What held those together is cleaned away. */
+  cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun>;
   /** KILL for everything of it, the leader included. */
   kill(run: ContainedRun): void;
   /** What of it is alive. */

@@ -39,14 +39,17 @@ export class ProcessScan implements Containment {
     return null;
   }
 
-  isClear(run: ContainedRun): boolean {
-    if (run.isWatched && groupLives(run.pid)) return this.members(run).length === 0;
-    const orphans = orphansHere();
-    if (orphans === null) return this.members(run).length === 0;
-    return !orphans.some((pid) => {
+  cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun> {
+    const orphans = orphansHere()?.flatMap((pid) => {
       const stat = readStat(pid);
-      return stat !== null && isNotOver(stat) && this.#isOf(run, stat);
+      return stat !== null && isNotOver(stat) ? [new Seen(stat)] : [];
     });
+    return new Set(
+      runs.filter((run) => {
+        const mustLook = orphans === undefined || (run.isWatched && groupLives(run.pid));
+        return mustLook ? this.members(run).length === 0 : !orphans.some((orphan) => this.#isOf(run, orphan));
+      }),
+    );
   }
 
   kill(run: ContainedRun): void {
@@ -67,7 +70,7 @@ export class ProcessScan implements Containment {
       const stat = readStat(pid);
       return stat === null || stat.startTicks < run.startTicks || pid === process.pid ? [] : [stat];
     });
-    const found = new Map(all.filter((stat) => this.#isOf(run, stat)).map((stat) => [stat.pid, stat]));
+    const found = new Map(all.filter((stat) => this.#isOf(run, new Seen(stat))).map((stat) => [stat.pid, stat]));
     for (let before = -1; found.size !== before; ) {
       before = found.size;
       for (const stat of all) if (found.has(stat.ppid)) found.set(stat.pid, stat);
@@ -81,11 +84,40 @@ export class ProcessScan implements Containment {
 
   close(): void {}
 
-  #isOf(run: ContainedRun, stat: ProcessStat): boolean {
+  #isOf(run: ContainedRun, seen: Seen): boolean {
+    const { stat } = seen;
     if (stat.startTicks < run.startTicks || stat.pid === process.pid) return false;
     if (stat.pid === run.pid) return stat.startTicks === run.startTicks;
     if (run.isWatched && stat.session === run.pid) return true;
-    return hasTag(stat.pid, runTag(this.#runDir, run)) || hasMark(stat.pid, runMark(this.#runDir, run));
+    return seen.tag === runTag(this.#runDir, run) || seen.mark === runMark(this.#runDir, run);
+  }
+}
+
+/** One process in one look; what costs a read is read when it is asked for, and once. */
+class Seen {
+  readonly stat: ProcessStat;
+  #tag: number | null | undefined;
+  #mark: string | null | undefined;
+
+  constructor(stat: ProcessStat) {
+    this.stat = stat;
+  }
+
+  get tag(): number | null {
+    if (this.#tag !== undefined) return this.#tag;
+    const soft = /^Max file locks +(\d+) /m.exec(readOr(`/proc/${this.stat.pid}/limits`))?.[1];
+    this.#tag = soft === undefined ? null : Number(soft);
+    return this.#tag;
+  }
+
+  get mark(): string | null {
+    if (this.#mark !== undefined) return this.#mark;
+    const prefix = `${RUN_MARK}=`;
+    const entry = readOr(`/proc/${this.stat.pid}/environ`)
+      .split("\0")
+      .find((candidate) => candidate.startsWith(prefix));
+    this.#mark = entry?.slice(prefix.length) ?? null;
+    return this.#mark;
   }
 }
 
@@ -146,14 +178,6 @@ function childrenText(pid: number): string | null {
   } catch {
     return null; // A kernel without CONFIG_PROC_CHILDREN, a hidden process, or a thread that ended in this moment.
   }
-}
-
-function hasMark(pid: number, mark: string): boolean {
-  return `\0${readOr(`/proc/${pid}/environ`)}`.includes(`\0${RUN_MARK}=${mark}\0`);
-}
-
-function hasTag(pid: number, tag: number): boolean {
-  return readOr(`/proc/${pid}/limits`).includes(`\nMax file locks            ${tag} `);
 }
 
 function readOr(path: string): string {
