@@ -22,7 +22,7 @@ export interface CoreProcessOptions {
   readonly execArgv: readonly string[];
   readonly file: string;
   readonly args: readonly string[];
-  readonly onStart: () => void;
+  readonly onStart: (pid: number) => void;
   readonly onOrders: (orders: Order[]) => void;
   /** It ended and will be started again. */
   readonly onEnd: () => void;
@@ -72,7 +72,7 @@ export class CoreProcess {
     channel.setEncoding("utf8");
     channel.on("data", messageReader<Order>(onOrders));
     channel.on("error", () => {}); // It ended: "exit" follows.
-    onStart();
+    if (child.pid !== undefined) onStart(child.pid);
   }
 
   /** A core that hears nothing any more (stopped, or lost in a hung file system) is replaced: it is made for that. */

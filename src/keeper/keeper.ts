@@ -12,7 +12,7 @@ import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
-import { bootId, isAlive, monotonicMs } from "./process-identity.ts";
+import { bootId, isAlive, monotonicMs, readStat } from "./process-identity.ts";
 import { type BegunRun, RunJournal } from "./run-journal.ts";
 import { preparePipes, ServiceOutput } from "./service-output.ts";
 import { findStray, findStrays } from "./stray.ts";
@@ -74,10 +74,15 @@ export class Keeper {
     this.#core = new CoreProcess({
       ...options.core,
       say: options.say,
-      onStart: () => this.#greet(),
+      onStart: (pid) => {
+        const startTicks = readStat(pid)?.startTicks ?? 0;
+        this.#journal.record({ fact: "core", boot: this.#boot, pid, startTicks });
+        this.#greet();
+      },
       onOrders: (orders) => this.#obey(orders),
       onEnd: () => this.#stopWithoutCoreIfNoneStays(),
     });
+    this.#endLastCore();
     this.#adoptWhatRuns();
   }
 
@@ -302,6 +307,18 @@ export class Keeper {
   }
 
   // What an earlier keeper left.
+
+  /** It noticed that its keeper died, and left; one that hangs notices nothing, and would hold the control socket. */
+  #endLastCore(): void {
+    const { core } = this.#journal;
+    if (core === null || !isAlive(core.pid, core.startTicks)) return;
+    try {
+      process.kill(core.pid, "SIGKILL");
+    } catch {
+      return; // It has just left.
+    }
+    this.#options.say(`svcd: ended the core of an earlier svcd (pid ${core.pid})`);
+  }
 
   #adoptWhatRuns(): void {
     const begun = this.#journal.isFresh ? this.#unknownToTheJournal() : this.#journal.begun();

@@ -20,7 +20,14 @@ export type RunFact =
     })
   | (LiveRun & { readonly fact: "is"; readonly enclosure: string | null })
   /** Its main process ended and nothing is left of it. */
-  | (RunName & { readonly fact: "over" });
+  | (RunName & { readonly fact: "over" })
+  /** The core that was started last. It leaves when its keeper dies, but one that hangs cannot. */
+  | (CoreIdentity & { readonly fact: "core"; readonly boot: string });
+
+export interface CoreIdentity {
+  readonly pid: number;
+  readonly startTicks: number;
+}
 
 /** A run that was begun and is not known to be over. `live` is null when the keeper died between the two words. */
 export interface BegunRun extends RunName {
@@ -39,6 +46,8 @@ export class RunJournal {
   readonly #begun = new Map<string, Extract<RunFact, { fact: "about to" }>>();
   readonly #live = new Map<string, Extract<RunFact, { fact: "is" }>>();
 
+  #core: CoreIdentity | null = null;
+
   /** Nothing in it is of this boot: it was lost, or no keeper was there before. */
   readonly isFresh: boolean;
 
@@ -53,7 +62,7 @@ export class RunJournal {
       onFailure: () => {},
     });
     const facts = this.#journal.read();
-    this.isFresh = !facts.some((fact) => "boot" in fact && fact.boot === boot);
+    this.isFresh = !facts.some((fact) => "boot" in fact && fact.boot === boot && fact.fact !== "core");
     for (const fact of facts) this.#apply(fact, boot);
     this.#journal.open();
     this.#journal.compact();
@@ -68,13 +77,22 @@ export class RunJournal {
     });
   }
 
+  /** Of this keeper, or of the one before. */
+  get core(): CoreIdentity | null {
+    return this.#core;
+  }
+
   record(fact: RunFact): void {
-    this.#apply(fact, fact.fact === "about to" ? fact.boot : "");
+    this.#apply(fact, "boot" in fact ? fact.boot : "");
     this.#journal.append(fact);
   }
 
   #apply(fact: RunFact, boot: string): void {
     if (fact.fact === "kept") return;
+    if (fact.fact === "core") {
+      if (fact.boot === boot) this.#core = fact;
+      return;
+    }
     const key = `${fact.service}#${fact.run}`;
     if (fact.fact === "about to" && fact.boot === boot) this.#begun.set(key, fact);
     if (fact.fact === "is" && this.#begun.has(key)) this.#live.set(key, fact);
@@ -89,6 +107,7 @@ export class RunJournal {
       const live = this.#live.get(key);
       return live === undefined ? [begun] : [begun, live];
     });
-    return [{ fact: "kept", boot: this.#boot }, ...runs];
+    const core: RunFact[] = this.#core === null ? [] : [{ ...this.#core, fact: "core", boot: this.#boot }];
+    return [{ fact: "kept", boot: this.#boot }, ...core, ...runs];
   }
 }
