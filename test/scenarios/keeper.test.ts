@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { control } from "../../src/control/client.ts";
 import { Box, isAlive, kill, processesOf } from "./box.ts";
 
 const QUICK = "startsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\n";
@@ -101,6 +102,19 @@ test("svcd can be killed again and again", async (t) => {
   );
 });
 
+test("a core that hangs when its svcd is killed does not keep the next one from answering", async (t) => {
+  const box = await Box.open(t, { "web.yaml": `command: sleep 1001\n${QUICK}` });
+  const pid = await box.pid("web");
+  const { keeper, core } = await box.control.health();
+  kill(core, "SIGSTOP");
+  kill(keeper, "SIGKILL");
+  await box.ended();
+  box.launch();
+  await box.becomes("the next svcd answers", async () => (await quickHealth(box)).keeper !== keeper);
+  assert.equal((await box.status("web")).pid, pid);
+  assert.ok(!isAlive(core), "the core that hung is gone");
+});
+
 test("a second svcd for the same folder says who is there, and does no harm", async (t) => {
   const box = await Box.open(t, { "web.yaml": `command: sleep 1001\n${QUICK}` });
   const pid = await box.pid("web");
@@ -173,6 +187,11 @@ test("a core or a keeper that is stopped for a while loses nothing of what happe
   assert.match((await box.until("web", ({ run, state }) => run === 2 && state === "RUNNING")).why, /SIGKILL/);
   assert.equal(box.log("job"), "bye\n");
 });
+
+/** Whoever accepts and says nothing is given up soon. */
+function quickHealth(box: Box): Promise<{ keeper: number }> {
+  return control(box.control.socketPath, { timeoutMs: 500 }).health();
+}
 
 /** As a process leaves it that was killed. */
 async function socketWithNobodyBehind(path: string): Promise<void> {
