@@ -36,6 +36,8 @@ export class CoreProcess {
   #channel: Socket | null = null;
   #startedAt = 0;
   #endsInRow = 0;
+  /** Those of them, the last ones, that never were in charge. */
+  #failuresInRow = 0;
   #isReady = false;
   #isLeaving = false;
 
@@ -59,6 +61,7 @@ export class CoreProcess {
       );
     } catch (error) {
       this.#endsInRow++;
+      this.#failuresInRow++;
       this.#startLater(`could not be started: ${(error as Error).message}`);
       return;
     }
@@ -97,6 +100,12 @@ export class CoreProcess {
   /** The present core is in charge. */
   ready(): void {
     this.#isReady = true;
+    this.#failuresInRow = 0;
+  }
+
+  /** Ends of cores that were well say nothing about what is asked of the core from now on. */
+  forgiveEnds(): void {
+    this.#endsInRow = this.#failuresInRow;
   }
 
   /** One after the other ended, and none is in charge. */
@@ -120,17 +129,24 @@ export class CoreProcess {
     if (this.#isLeaving) return;
     const wasProven = monotonicMs() - this.#startedAt >= PROVEN_AFTER_MS;
     this.#endsInRow = wasProven && this.#endsInRow > 0 ? 1 : this.#endsInRow + 1;
+    if (!this.#isReady) this.#failuresInRow++;
     this.#startLater(how);
     this.#options.onEnd();
   }
 
   #startLater(how: string): void {
-    const longest = this.#isReady ? LONGEST_PAUSE_AFTER_READY_MS : LONGEST_PAUSE_MS;
-    const pause = this.#endsInRow <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#endsInRow - 2), longest);
+    const pause = Math.max(
+      pauseMs(this.#endsInRow, LONGEST_PAUSE_AFTER_READY_MS),
+      pauseMs(this.#failuresInRow, LONGEST_PAUSE_MS),
+    );
     this.#isReady = false;
     if (this.#endsInRow > 0) {
       this.#options.say(`svcd: the core ended (${how}); services go on; next core in ${pause} ms`);
     }
     setTimeout(() => this.start(), pause);
   }
+}
+
+function pauseMs(inRow: number, longest: number): number {
+  return inRow <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (inRow - 2), longest);
 }

@@ -152,6 +152,7 @@ export class Keeper {
         this.#watched.delete(order.service);
         return;
       case "stopping":
+        if (this.#stopping === null) this.#core.forgiveEnds();
         this.#stopping ??= order.status;
         if (this.#unheard !== null) clearTimeout(this.#unheard);
         return;
@@ -283,6 +284,7 @@ export class Keeper {
   }
 
   #askedToStop(signal: NodeJS.Signals): void {
+    if (this.#stopping === null) this.#core.forgiveEnds();
     this.#stopping ??= 0;
     const report: Report = { is: "asked", to: "stop", signal };
     this.#core.tell(report);
