@@ -187,6 +187,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       return setting.ok ? setting.setting.cwd : null;
     },
     oomKillsDuring: (service) => oom.killsDuring(service),
+    announce: (text) => announce({ kind: "daemon", text }),
   });
   const server = createControlServer(daemon, {
     openapi: openApi(),

@@ -33,6 +33,8 @@ export interface LocalDaemonOptions {
   readonly workingDirOf: (service: Service) => string | null;
   /** How many processes the kernel killed for want of memory during the last run of a service that ended. */
   readonly oomKillsDuring: (service: string) => number;
+  /** To everybody who listens, and in svcd's own log. */
+  readonly announce: (text: string) => void;
 }
 
 /** Lines of output in an answer to "why". */
@@ -54,8 +56,11 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     remove: (names) => supervisor.setAside(names),
     clearLogs: (names) => names.map((name) => clearLog(options, name)),
     shutdown: () => supervisor.shutdown(),
-    // The answer must be out before the core is gone.
-    restartCore: () => setTimeout(() => keeper.again(() => process.exit(0)), 50),
+    restartCore: () => {
+      options.announce("upgrade: the installed core takes over from this one; services go on");
+      // The answer, and the word to whoever listens, must be out before the core is gone.
+      setTimeout(() => keeper.again(() => process.exit(0)), 50);
+    },
     eventsSince: (id) => events.since(id),
     lastEventId: () => events.lastId(),
     subscribe: (listener) => events.subscribe(listener),
