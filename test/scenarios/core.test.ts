@@ -5,6 +5,9 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { test } from "node:test";
+import { readCheckedLines } from "../../src/checked-journal.ts";
+import { allPids, monotonicMs, readStat } from "../../src/keeper/process-identity.ts";
+import type { JournalEntry } from "../../src/ports.ts";
 import { Box, isAlive, kill } from "./box.ts";
 
 const QUICK = "startsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\n";
@@ -70,6 +73,42 @@ test("a core that is killed again and again under load costs no process, no line
     await box.becomes("all is in the file", () => box.log(name).endsWith(`\n${last}\n`));
     assertCounts(textOf(box, name), last);
   }
+});
+
+test("svcd stops in order also right after its core was killed again and again", async (t) => {
+  const tells = (name: string): string =>
+    `command: sh -c 'trap "echo ${name} >> order; exit 0" TERM; echo up; while :; do sleep 1000 & wait; done'\n${QUICK}`;
+  const box = await Box.open(t, { "db.yaml": tells("db"), "web.yaml": `${tells("web")}depends_on: [ db ]` });
+  for (const name of ["db", "web"]) await box.says(name, "up\n");
+  let { core } = await box.control.health();
+  for (let round = 0; round < 4; round++) {
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+  }
+  kill(core, "SIGKILL");
+  box.daemon?.kill("SIGTERM");
+  assert.equal(await box.ended(), 0);
+  assert.equal(box.file("order"), "web\ndb\n");
+  assert.doesNotMatch(box.terminal, /stopping all services without it/);
+});
+
+test("a core that is killed before it was in charge is replaced as soon as any other", async (t) => {
+  const box = await Box.open(t);
+  const { keeper, core: first } = await box.control.health();
+  let core = first;
+  for (let round = 0; round < 10; round++) {
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+  }
+  kill(core, "SIGKILL");
+  await box.becomes("the next core is killed while it starts", () => {
+    const born = childrenOf(keeper).find((pid) => pid !== core);
+    if (born !== undefined) kill(born, "SIGKILL");
+    return born !== undefined;
+  });
+  await newCore(box, core);
+  const pauses = pausesToldIn(box.terminal);
+  assert.ok(Math.max(...pauses) <= 250, `pauses: ${pauses}`);
 });
 
 test("what ends while no core is there is known to the next one, with its exit status", async (t) => {
@@ -145,14 +184,74 @@ test("`svctl logs -f` goes on through the death of the core, without losing or r
   assertCounts(follower.text, 6000);
 });
 
-test("`svctl upgrade` puts a new core in charge; services notice nothing", async (t) => {
+test("a core that is killed among 50 services knows their counts and the very instant of the next start", async (t) => {
+  const floods = ["flood-1", "flood-2", "flood-3"];
+  const box = await Box.open(t, {
+    ...Object.fromEntries(floods.map((name) => [`${name}.yaml`, flood(name)])),
+    "many.yaml": `command: sleep 1001\nreplicas: 46\n${QUICK}`,
+    "waits.yaml": "command: sh -c 'exit 3'\nstartsecs: 0s\nbackoff: { first: 1h, longest: 1h }\ngive_up: never",
+  });
+  await box.until("waits", "BACKOFF");
+  const facts = async () => {
+    const all = await box.allBecome(50, ({ name, state }) => state === (name === "waits" ? "BACKOFF" : "RUNNING"));
+    return all.map(({ name, pid, run, restarts }) => ({ name, pid, run, restarts }));
+  };
+  const before = await facts();
+  const nextStart = nextStartOf(box, "waits");
+  assert.ok(nextStart > 0);
+  let { core } = await box.control.health();
+  for (let round = 0; round < 3; round++) {
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+    assert.deepEqual(await facts(), before);
+    assert.equal(nextStartOf(box, "waits"), nextStart);
+  }
+  writeFileSync(box.path("enough"), "");
+  for (const name of floods) {
+    const last = await box.numberIn(`${name}.last`);
+    await box.becomes("all is in the file", () => box.log(name).endsWith(`\n${last}\n`));
+    assertCounts(textOf(box, name), last);
+  }
+});
+
+test("a start that was due while no core was there is made by the next one, once", async (t) => {
+  const box = Box.prepare(t, {
+    "web.yaml":
+      "command: sh -c 'echo up; read -r _ < fate; exit 3'\nstartsecs: 0s\nbackoff: { first: 300ms, longest: 300ms }\ngive_up: never",
+  });
+  await box.fifo("fate");
+  await box.start();
+  await box.says("web", "up\n");
+  await box.put("fate", "\n");
+  await box.until("web", "BACKOFF");
+  const due = nextStartOf(box, "web");
+  const { core } = await box.control.health();
+  kill(core, "SIGSTOP");
+  await box.becomes("the start is due", () => monotonicMs() > due);
+  kill(core, "SIGKILL");
+  await newCore(box, core);
+  const { restarts } = await box.until("web", ({ run, state }) => run === 2 && state === "RUNNING");
+  assert.equal(restarts, 1);
+  await box.says("web", "up\nup\n");
+});
+
+test("`svctl upgrade` puts a new core in charge, announced; services notice nothing", async (t) => {
   const box = await Box.open(t, { "web.yaml": `command: sleep 1001\n${QUICK}` });
   const pid = await box.pid("web");
+  const said: string[] = [];
+  let isConnected = false;
+  const listening = box.control.events({ since: null, onConnection: (isThere) => (isConnected = isThere) }, (heard) => {
+    if (heard.event.type === "daemon") said.push(heard.event.text);
+  });
+  t.after(() => listening.stop());
+  await box.becomes("we listen", () => isConnected);
   const { core } = await box.control.health();
   assert.equal((await box.svctl("upgrade")).code, 0);
   assert.notEqual((await box.control.health()).core, core);
   assert.equal((await box.status("web")).pid, pid);
   assert.doesNotMatch(box.terminal, /the core ended/);
+  assert.match(said.join("\n"), /^upgrade: the installed core takes over/m);
+  await box.becomes("svcd's log tells it", () => /upgrade: the installed core takes over/.test(box.log("svcd")));
 });
 
 test("while no core comes up at all services and logs go on; one that works again takes over; a stop is a stop", async (t) => {
@@ -168,7 +267,13 @@ test("while no core comes up at all services and logs go on; one that works agai
   renameSync(core, `${core}.good`);
   writeFileSync(core, "throw new Error('a broken upgrade')\n");
   kill(before.core, "SIGKILL");
-  await box.becomes("several cores have failed", () => box.terminal.split("the core ended").length > 3);
+  await box.becomes("several cores have failed", () => pausesToldIn(box.terminal).length >= 5);
+  const [, ...pauses] = pausesToldIn(box.terminal); // The first one had been well.
+  assert.deepEqual(
+    pauses.slice(0, 4),
+    pauses.slice(0, 4).toSorted((a, b) => a - b),
+  );
+  assert.ok(pauses[3]! >= 4 * pauses[0]!, `growing pauses: ${pauses}`);
   await box.put("say", "meanwhile\n");
   await box.says("web", "meanwhile\n");
   assert.ok(isAlive(pid));
@@ -195,6 +300,22 @@ function installedIn(box: Box, file: string): string {
   }
   box.bin = box.path("installed/bin");
   return box.path("installed", file);
+}
+
+function childrenOf(parent: number): number[] {
+  return allPids().filter((pid) => readStat(pid)?.ppid === parent && isAlive(pid));
+}
+
+/** In milliseconds, of the cores that ended. */
+function pausesToldIn(terminal: string): number[] {
+  return [...terminal.matchAll(/next core in (\d+) ms/g)].map(([, ms]) => Number(ms));
+}
+
+/** As the next core will read it: milliseconds of CLOCK_MONOTONIC. */
+function nextStartOf(box: Box, name: string): number {
+  const journal = readCheckedLines<JournalEntry>(box.file("run/core.journal"));
+  const life = journal.findLast((entry) => entry.kind === "life" && entry.service === name);
+  return life?.kind === "life" && life.life.state.at === "backoff" ? life.life.state.until : 0;
 }
 
 /** All files of a log, oldest first. */

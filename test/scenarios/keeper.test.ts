@@ -3,11 +3,13 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { checkedLine, readCheckedLines } from "../../src/checked-journal.ts";
 import { control } from "../../src/control/client.ts";
+import type { RunFact } from "../../src/keeper/run-journal.ts";
 import { Box, isAlive, kill, processesOf } from "./box.ts";
 
 const QUICK = "startsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\n";
@@ -67,6 +69,87 @@ test("services outlive svcd; the next one has them again, with all that they wro
     assert.equal(isAlive(pid as number), false);
     await box.becomes("its child is gone", () => !isAlive(child));
   });
+});
+
+test("what is written while no svcd is there waits: nobody's write fails, and the next svcd has every line", async (t) => {
+  const names = ["web-1", "web-2", "web-3"];
+  const writer = (name: string): string =>
+    `command: sh -c 'while read -r from to; do seq $$from $$to || echo $$? >> failed; done <> say-${name}'\n${QUICK}`;
+  const box = Box.prepare(t, Object.fromEntries(names.map((name) => [`${name}.yaml`, writer(name)])));
+  for (const name of names) await box.fifo(`say-${name}`);
+  await box.start();
+  for (const name of names) {
+    await box.put(`say-${name}`, "1 100\n");
+    await box.becomes("its lines are there", () => box.log(name).endsWith("\n100\n"));
+  }
+  await killSvcd(box);
+  for (const name of names) await box.put(`say-${name}`, "101 50000\n"); // More than a pipe holds.
+  await box.becomes("all wait until somebody reads", () => names.every((name) => isBlockedWriting(box, name)));
+  await box.start();
+  for (const name of names) {
+    await box.becomes("the last line is there", () => box.log(name).endsWith("\n50000\n"));
+    assert.equal(box.log(name), `${Array.from({ length: 50_000 }, (_, index) => index + 1).join("\n")}\n`);
+  }
+  assert.equal(box.file("failed"), "");
+});
+
+test("a svcd that is killed between deciding on a start and noting its process leads to no second copy", async (t) => {
+  const box = await Box.open(t, {
+    "web.yaml": `command: sleep 1001\n${QUICK}`,
+    "chained.yaml": `command: sleep 1001\nlimits: { nofile: 512 }\n${QUICK}`,
+    "dead.yaml": `command: sleep 1001\n${QUICK}`,
+  });
+  const before = await box.allBecome(3, ({ state, pid }) => state === "RUNNING" && pid !== null);
+  await killSvcd(box);
+  // As if it had died a moment earlier: what it was about to do is written, what came of it is not.
+  const facts = readCheckedLines<RunFact>(box.file("run/runs.journal")).filter(({ fact }) => fact !== "is");
+  writeFileSync(box.path("run/runs.journal"), facts.map(checkedLine).join(""));
+  const dead = before.find(({ name }) => name === "dead")?.pid as number;
+  kill(dead, "SIGKILL");
+  await box.becomes("it is dead", () => !isAlive(dead));
+
+  await box.start();
+  const after = await box.allBecome(3, ({ state, pid }) => state === "RUNNING" && pid !== null);
+  for (const { name, pid, run } of after) {
+    assert.deepEqual(box.processesOf(name), [pid], name);
+    const [old] = before.filter((status) => status.name === name);
+    if (name === "dead") assert.equal(run, (old?.run ?? 0) + 1);
+    else assert.equal(pid, old?.pid, name);
+  }
+});
+
+test("a svcd that is killed in the middle of many starts has each service once when it is back", async (t) => {
+  const box = await Box.open(t);
+  for (const round of [1, 2, 3, 4]) {
+    const { keeper } = await box.control.health();
+    box.write(`round-${round}.yaml`, `command: sleep 1001\nreplicas: 12\n${QUICK}`);
+    // Its own processes and some of the new ones.
+    const enough = 2 + (round - 1) * 12 + round;
+    await box.becomes("the first ones are started", () => processesOf(box.root).length >= enough);
+    kill(keeper, "SIGKILL");
+    await box.ended();
+    await box.start();
+  }
+  const all = await box.allBecome(48, ({ state, pid }) => state === "RUNNING" && pid !== null);
+  for (const { name, pid } of all) assert.deepEqual(box.processesOf(name), [pid]);
+});
+
+test("what was taken over crashes, backs off and gives up like any other", async (t) => {
+  const box = Box.prepare(t, {
+    "web.yaml": `command: sh -c 'echo up; read -r _ < fate; exit 1'\nstartsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\ngive_up: { failures: 3, within: 1h }`,
+  });
+  await box.fifo("fate");
+  await box.start();
+  for (const run of [1, 2, 3]) {
+    await box.until("web", (status) => status.run === run && status.state === "RUNNING");
+    await box.says("web", "up\n".repeat(run));
+    await killSvcd(box);
+    await box.start();
+    assert.equal((await box.until("web", "RUNNING")).run, run);
+    await box.put("fate", "\n");
+  }
+  const { why } = await box.until("web", "FATAL");
+  assert.match(why, /exit status unknown/);
 });
 
 test("what died while no svcd was there is started again, after what it left behind is gone", async (t) => {
@@ -187,6 +270,20 @@ test("a core or a keeper that is stopped for a while loses nothing of what happe
   assert.match((await box.until("web", ({ run, state }) => run === 2 && state === "RUNNING")).why, /SIGKILL/);
   assert.equal(box.log("job"), "bye\n");
 });
+
+/** Does somebody of this service sleep in write(2), because its pipe is full? */
+function isBlockedWriting(box: Box, name: string): boolean {
+  return processesOf(box.root).some((pid) => {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "latin1");
+      const what = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+      const isIdle = readFileSync(`/proc/${pid}/stat`, "latin1").includes(") S ");
+      return environment.includes(`/${name}#`) && what.startsWith("seq\0") && isIdle;
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
+}
 
 /** Whoever accepts and says nothing is given up soon. */
 function quickHealth(box: Box): Promise<{ keeper: number }> {
