@@ -211,6 +211,8 @@ for (const way of ["cgroup", "scan"] as const) {
       { env: { SVCD_CONTAINMENT: way } },
     );
     const worker = await box.numberIn("worker");
+    const isSleep = (): boolean => readFileSync(`/proc/${worker}/comm`, "latin1") === "sleep\n";
+    await box.becomes("the worker is the program it shall be", isSleep);
     writeFileSync(`${frozen}/tasks`, String(worker));
     writeFileSync(`${frozen}/freezer.state`, "FROZEN");
     const main = await box.pid("web");
