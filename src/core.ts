@@ -155,7 +155,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     const plan = source.planOf(snapshot);
     noteWhatWasRead(plan);
     if (!plan.daemon.autoApply) return supervisor.consider(plan);
-    const applied = supervisor.apply(plan, null, false);
+    const applied = supervisor.apply(plan, null, "files");
     events.add({ type: "plan", at: new Date().toISOString(), plan: applied });
   }
 
@@ -164,7 +164,8 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   noteWhatWasRead(plan);
   supervisor.inherit(memory, inheritedFrom(hello), plan);
   const isFirst = hello.coreStarts === 1;
-  if (hello.stopping === null && (isFirst || plan.daemon.autoApply)) supervisor.apply(plan, null, isFirst);
+  if (hello.stopping === null && (isFirst || plan.daemon.autoApply))
+    supervisor.apply(plan, null, isFirst ? "start" : "files");
   else supervisor.consider(plan);
   setInterval(() => supervisor.recheckConditions(), RECHECK_CONDITIONS_MS);
 

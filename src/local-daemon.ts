@@ -97,7 +97,7 @@ async function apply(
   { supervisor, events, readPlan }: LocalDaemonOptions,
   names: readonly string[] | null,
 ): Promise<PlanReport> {
-  const plan = supervisor.apply(await readPlan(), names, true);
+  const plan = supervisor.apply(await readPlan(), names, "person");
   events.add({ type: "plan", at: new Date().toISOString(), plan });
   return plan;
 }

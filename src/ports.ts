@@ -5,6 +5,7 @@
  * All calls return at once. What happens later comes back as a call of the supervisor's own methods.
  */
 import type { DaemonSettings, Hook, Service } from "./plan/plan.ts";
+import type { Held } from "./plan/vanished.ts";
 import type { Exit } from "./service/exit.ts";
 import type { Instant, Life, RunNumber } from "./service/life.ts";
 import type { Signal } from "./service/policy.ts";
@@ -97,6 +98,8 @@ export interface Memory {
   readonly lastRuns: ReadonlyMap<string, RunNumber>;
   /** Taken out of supervision by hand. */
   readonly aside: readonly string[];
+  /** Files that vanished with most others; see `plan/vanished.ts`. */
+  readonly held: Held;
   /** `svcd.yaml` as it was last understood; null: it never was. */
   readonly settings: DaemonSettings | null;
 }
@@ -147,6 +150,7 @@ export type JournalEntry =
   | { readonly kind: "gone"; readonly name: string; readonly lastRun: RunNumber }
   /** All that are taken out by hand now. */
   | { readonly kind: "aside"; readonly names: readonly string[] }
+  | { readonly kind: "held"; readonly held: Held }
   | { readonly kind: "settings"; readonly settings: DaemonSettings }
   /** svcd ended in order: what was before counts no longer. */
   | { readonly kind: "left" };

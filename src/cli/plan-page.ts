@@ -46,7 +46,7 @@ export function planLines(plan: PlanReport, ink: Ink): string[] {
   }
   for (const name of plan.removed) lines.push(ink.paint("red", `- ${plain(name)}: gone, will be stopped`));
   for (const name of plan.kept)
-    lines.push(ink.paint("grey", `= ${plain(name)}: its file has mistakes, so it goes on as it is`));
+    lines.push(ink.paint("grey", `= ${plain(name)}: its file has mistakes or vanished, so it goes on as it is`));
   return lines;
 }
 

@@ -45,7 +45,7 @@ test("plan shows all mistakes with their lines, and is 1 then", async () => {
   daemon.on("GET", "/v1/plan", () => plan({ kept: ["web"], mistakes: [MISTAKE] }));
   const { stdout, exitCode } = await svctl(daemon, "plan");
   assert.equal(exitCode, 1);
-  assert.match(stdout, /= web: its file has mistakes, so it goes on as it is/);
+  assert.match(stdout, /= web: its file has mistakes or vanished, so it goes on as it is/);
   assert.match(
     stdout,
     /\/x\/web.yaml:3:1: unknown key `enviroment`\n {2}3 \| enviroment: \{\}\n {4}\| \^\n {2}fix: did you mean/,

@@ -6,7 +6,7 @@ import { isEmpty, mistakeLines, planLines } from "./plan-page.ts";
 
 export const details = `
 + is new, ~ changed (with each field before → after, and whether the service restarts), - gone, = kept as it is because
-its file has mistakes. Nothing is taken up; that is \`svctl apply\`. When no svcd runs, the files are checked without it
+its file has mistakes or vanished. Nothing is taken up; that is \`svctl apply\`. When no svcd runs, the files are checked without it
 (\`svcd --check\`). The exit code is 1 when there are mistakes.`;
 
 export async function run(call: Call): Promise<number> {

@@ -25,6 +25,17 @@ test("the next core reads the last word about each service", (t) => {
   assert.equal(lives.get("db")?.lastRun, 9);
 });
 
+test("the next core knows which files are in doubt, and no longer when they are not", (t) => {
+  const path = fresh(t);
+  const held = { files: ["d/a.yaml", "d/b.yaml"], of: 3 };
+  new StateJournal(path, "boot", silent).record({ kind: "held", held });
+  new StateJournal(path, "boot", silent); // Writes it anew.
+  const next = new StateJournal(path, "boot", silent);
+  assert.deepEqual(next.memory().held, held);
+  next.record({ kind: "held", held: { files: [], of: 0 } });
+  assert.deepEqual(new StateJournal(path, "boot", silent).memory().held.files, []);
+});
+
 test("what was before a boot counts for nothing", (t) => {
   const path = fresh(t);
   new StateJournal(path, "boot", silent).record({ kind: "life", service: "web", life: lifeOf(1) });

@@ -6,6 +6,7 @@
  */
 import { CheckedJournal } from "../checked-journal.ts";
 import type { DaemonSettings, Service } from "../plan/plan.ts";
+import { type Held, nothingHeld } from "../plan/vanished.ts";
 import type { GoodRun, Journal, JournalEntry, Memory } from "../ports.ts";
 import type { Life } from "../service/life.ts";
 
@@ -22,6 +23,7 @@ export class StateJournal implements Journal {
   readonly #good = new Map<string, GoodRun>();
   readonly #lastRuns = new Map<string, number>();
   #aside: readonly string[] = [];
+  #held: Held = nothingHeld;
   #settings: DaemonSettings | null = null;
 
   constructor(path: string, boot: string, say: (line: string) => void) {
@@ -45,6 +47,7 @@ export class StateJournal implements Journal {
       good: new Map(this.#good),
       lastRuns: new Map(this.#lastRuns),
       aside: this.#aside,
+      held: this.#held,
       settings: this.#settings,
     };
   }
@@ -74,6 +77,9 @@ export class StateJournal implements Journal {
       case "aside":
         this.#aside = entry.names;
         return;
+      case "held":
+        this.#held = entry.held;
+        return;
       case "settings":
         this.#settings = entry.settings;
         return;
@@ -82,6 +88,7 @@ export class StateJournal implements Journal {
         this.#lives.clear();
         this.#services.clear();
         this.#aside = [];
+        this.#held = nothingHeld;
     }
   }
 
@@ -98,6 +105,7 @@ export class StateJournal implements Journal {
     for (const [service, life] of this.#lives) lines.push({ kind: "life", service, life });
     for (const [name, good] of this.#good) lines.push({ kind: "good", name, good });
     if (this.#aside.length > 0) lines.push({ kind: "aside", names: this.#aside });
+    if (this.#held.files.length > 0) lines.push({ kind: "held", held: this.#held });
     if (this.#settings !== null) lines.push({ kind: "settings", settings: this.#settings });
     return lines;
   }

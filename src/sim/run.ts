@@ -234,7 +234,7 @@ function edit(world: World): void {
   }
   world.plan = plan(...services.values());
   world.tell(`edit: ${[...services.keys()]}`);
-  if (!world.isStopping) world.inCore((supervisor) => supervisor.apply(world.plan, null, true));
+  if (!world.isStopping) world.inCore((supervisor) => supervisor.apply(world.plan, null, "person"));
 }
 
 // What must be.

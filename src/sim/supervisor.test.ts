@@ -36,7 +36,7 @@ class Machine {
 
   edit(...services: Service[]): void {
     this.world.plan = plan(...services);
-    this.supervisor.apply(this.world.plan, null, false);
+    this.supervisor.apply(this.world.plan, null, "files");
   }
 
   /** In what order services got their stop signal. */
@@ -217,7 +217,7 @@ test("with a broken file its services go on as they were, and say why", () => {
   machine.passes(2_000);
   const mistake = { file: "web.yaml", line: 3, column: 1, what: "unknown key `comand`", fix: "…", text: "comand: x" };
   const broken: Plan = { ...plan(service("db")), mistakes: [mistake], brokenFiles: new Set(["web.yaml"]) };
-  machine.supervisor.apply(broken, null, false);
+  machine.supervisor.apply(broken, null, "files");
   machine.passes(5_000);
   assert.equal(machine.status("web").state, "RUNNING");
   assert.equal(machine.status("web").file.note, "runs as before: web.yaml:3: unknown key `comand`");
@@ -232,8 +232,46 @@ test("what was set aside by hand stays out until somebody applies it again", () 
   assert.equal(machine.supervisor.setAside(["web"])[0]?.outcome, "done");
   machine.edit(service("web"), service("db"));
   assert.deepEqual(Object.keys(machine.states()), ["db"]);
-  machine.supervisor.apply(machine.world.plan, ["web"], true);
+  machine.supervisor.apply(machine.world.plan, ["web"], "person");
   assert.deepEqual(Object.keys(machine.states()), ["db", "web"]);
+});
+
+test("files that vanish at once with most others stop nothing until a person says so; a next core remembers that", () => {
+  const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((name) => service(name)) as [
+    Service,
+    Service,
+    Service,
+    Service,
+    Service,
+  ];
+  const machine = new Machine(a, b, c, d, e);
+  machine.passes(2_000);
+  machine.edit(e);
+  machine.passes(5_000);
+  assert.deepEqual(machine.states(), { a: "RUNNING", b: "RUNNING", c: "RUNNING", d: "RUNNING", e: "RUNNING" });
+  assert.equal(machine.status("a").file.note, "held: 4 of 5 files vanished at once; if it shall be gone: svctl apply");
+  assert.deepEqual(machine.supervisor.preview(machine.world.plan).kept, ["a", "b", "c", "d"]);
+
+  const many = Array.from({ length: 9 }, (_, n) => service(`s${n}`));
+  machine.world.plan = plan(e, ...many);
+  machine.world.killCore("a test");
+  machine.passes(5_000);
+  machine.edit(e, ...many);
+  machine.passes(5_000);
+  assert.equal(machine.status("a").state, "RUNNING", "among many new ones they are still what vanished at once");
+
+  machine.edit(a, e, ...many);
+  assert.equal(machine.status("a").file.note, null, "its file is back");
+  machine.supervisor.apply(machine.world.plan, ["b"], "person");
+  machine.passes(15_000);
+  assert.deepEqual(machine.states()["b"], undefined);
+  assert.equal(machine.status("c").file.note, "held: 2 of 5 files vanished at once; if it shall be gone: svctl apply");
+  machine.supervisor.apply(machine.world.plan, null, "person");
+  machine.passes(15_000);
+  assert.deepEqual(Object.keys(machine.states()), ["a", "e", ...many.map(({ name }) => name)]);
+  machine.edit(e, ...many);
+  machine.passes(15_000);
+  assert.deepEqual(Object.keys(machine.states()), ["e", ...many.map(({ name }) => name)], "one file is an order again");
 });
 
 test("a shutdown stops everything in reverse and leaves only when nothing runs", () => {

@@ -7,6 +7,7 @@
  * What must always be so is looked at where it happens (`Broken`), not afterwards.
  */
 import type { Plan, Service } from "../plan/plan.ts";
+import { nothingHeld } from "../plan/vanished.ts";
 import type {
   EndedProcess,
   GoodRun,
@@ -133,7 +134,7 @@ export class World {
     this.core = { supervisor: this.#makeSupervisor(number), number };
     this.inCore((supervisor) => {
       supervisor.inherit(this.#memory(), inherited, this.plan);
-      if (this.#stopping === null) supervisor.apply(this.plan, null, true);
+      if (this.#stopping === null) supervisor.apply(this.plan, null, "start");
     });
   }
 
@@ -404,6 +405,7 @@ export class World {
     const good = new Map<string, GoodRun>();
     const lastRuns = new Map<string, RunNumber>();
     let aside: readonly string[] = [];
+    let held = nothingHeld;
     for (const entry of this.#journal) {
       switch (entry.kind) {
         case "life":
@@ -424,6 +426,9 @@ export class World {
         case "aside":
           aside = entry.names;
           break;
+        case "held":
+          held = entry.held;
+          break;
         case "settings":
           break;
         case "left":
@@ -439,6 +444,6 @@ export class World {
         ...[...lives].map(([service, life]): JournalEntry => ({ kind: "life", service, life })),
       ];
     }
-    return { lives, services, good, lastRuns, aside, settings: null };
+    return { lives, services, good, lastRuns, aside, held, settings: null };
   }
 }

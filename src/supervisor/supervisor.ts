@@ -5,6 +5,7 @@
 import { diffPlans, diffServices, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { Plan, Service } from "../plan/plan.ts";
+import { describeHeld, type Held, holdVanished, nothingHeld, withHeld } from "../plan/vanished.ts";
 import {
   type EndedProcess,
   type Inherited,
@@ -29,6 +30,8 @@ export class Supervisor {
   readonly #loop: Loop;
   /** Taken out by `svctl remove`, until somebody applies them again. */
   readonly #setAside = new Set<string>();
+  /** Files that vanished with most others, until they are back or a person says that they are meant to be gone. */
+  #held: Held = nothingHeld;
   /** Changed in the files and waiting for somebody to say so (`auto_apply: false`). */
   readonly #notApplied = new Set<string>();
   #plan: Plan | null = null;
@@ -50,6 +53,7 @@ export class Supervisor {
   /** Takes up what an earlier core left (`takeover.ts`). Call once, before the first plan. */
   inherit(memory: Memory, inherited: Inherited, plan: Plan): void {
     for (const name of memory.aside) this.#setAside.add(name);
+    this.#held = memory.held;
     takeOver(this.#loop, this.#ports, memory, inherited, plan);
     if (inherited.stopping !== null) this.shutdown(inherited.stopping);
     this.#loop.drain();
@@ -121,16 +125,19 @@ export class Supervisor {
   // What the files say.
 
   /**
-   * Takes up a plan: all of it, or only what concerns `names`. `byHand`: somebody asked for it, so what `svctl remove` took
-   * out comes back too.
+   * Takes up a plan: all of it, or only what concerns `names`. `by`: who wants it. What `svctl remove` took out comes back
+   * when svcd starts or a person asks; that most files are gone at once is believed only when a person says it.
    */
-  apply(plan: Plan, names: readonly string[] | null, byHand: boolean): PlanReport {
+  apply(newest: Plan, names: readonly string[] | null, by: "files" | "start" | "person"): PlanReport {
     const concerned = (name: string): boolean => {
       if (names !== null) return names.includes(name);
-      return byHand || !this.#setAside.has(name);
+      return by !== "files" || !this.#setAside.has(name);
     };
+    if (by === "person") this.#believe(names);
+    else this.#hold(holdVanished(this.#definitions().values(), newest, this.#held));
+    const plan = withHeld(newest, this.#held);
     this.#plan = plan;
-    const report = this.preview(plan);
+    const report = this.#compare(plan);
     const applied: PlanReport = {
       ...report,
       added: report.added.filter(concerned),
@@ -143,23 +150,22 @@ export class Supervisor {
     for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
     this.#loop.definitionsChanged();
     this.#loop.drain();
-    if (names !== null) this.consider(plan);
+    if (names !== null) this.consider(newest);
     return applied;
   }
 
-  /** What `apply` would do. */
-  preview(plan: Plan): PlanReport {
-    const before = new Map<string, Service>();
-    for (const [name, { service, isRemoved }] of this.#loop.members) if (!isRemoved) before.set(name, service);
-    const { added, removed, changed, kept } = diffPlans(before, plan);
-    return { added, removed, changed, kept, mistakes: plan.mistakes };
+  /** What would change if the files were taken up now. */
+  preview(newest: Plan): PlanReport {
+    return this.#compare(withHeld(newest, this.#stillHeld(newest)));
   }
 
   /** Files that nobody has asked to take up yet: only what is said about them changes. */
-  consider(plan: Plan): void {
+  consider(newest: Plan): void {
+    this.#hold(this.#stillHeld(newest));
+    const plan = withHeld(newest, this.#held);
     this.#plan = plan;
     this.#notApplied.clear();
-    const { added, removed, changed } = this.preview(plan);
+    const { added, removed, changed } = this.#compare(plan);
     for (const name of [...added, ...removed, ...changed.map((change) => change.name)]) this.#notApplied.add(name);
   }
 
@@ -172,6 +178,38 @@ export class Supervisor {
       else if (reason !== life.state.reason) this.#loop.enqueue(name, { type: "skip", reason });
     }
     this.#loop.drain();
+  }
+
+  #compare(plan: Plan): PlanReport {
+    const { added, removed, changed, kept } = diffPlans(this.#definitions(), plan);
+    return { added, removed, changed, kept, mistakes: plan.mistakes };
+  }
+
+  #definitions(): Map<string, Service> {
+    const all = new Map<string, Service>();
+    for (const [name, { service, isRemoved }] of this.#loop.members) if (!isRemoved) all.set(name, service);
+    return all;
+  }
+
+  /** What is back is no longer in doubt; nothing else comes into doubt by looking. */
+  #stillHeld(newest: Plan): Held {
+    return this.#held.files.length === 0 ? nothingHeld : holdVanished(this.#definitions().values(), newest, this.#held);
+  }
+
+  /** A person says that these are meant to be gone. */
+  #believe(names: readonly string[] | null): void {
+    if (names === null) return this.#hold(nothingHeld);
+    const files = new Set(names.map((name) => this.#loop.members.get(name)?.service.source.file));
+    this.#hold({ ...this.#held, files: this.#held.files.filter((file) => !files.has(file)) });
+  }
+
+  #hold(held: Held): void {
+    if (held.files.join("\0") === this.#held.files.join("\0")) return;
+    this.#held = held;
+    this.#ports.journal.record({ kind: "held", held });
+    if (held.files.length === 0) return;
+    const text = `${describeHeld(held)}: their services go on; to stop them: svctl apply`;
+    this.#ports.announcer.announce({ kind: "daemon", text });
   }
 
   #take(service: Service): void {
@@ -460,6 +498,9 @@ export class Supervisor {
   /** How the file and what runs differ; null: they do not. */
   #fileNote(name: string, { service, isRemoved }: Supervised): string | null {
     if (isRemoved) return "removed from services.d";
+    if (this.#held.files.includes(service.source.file)) {
+      return `held: ${describeHeld(this.#held)}; if it shall be gone: svctl apply`;
+    }
     if (this.#notApplied.has(name)) return "changed, not applied: svctl update";
     const plan = this.#plan;
     const { file } = service.source;
