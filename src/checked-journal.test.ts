@@ -82,6 +82,22 @@ test("a line that a full disk took in part costs that line only, and is told onc
   assert.match(failures[0] ?? "", /^\/.*\/journal: EFBIG/);
 });
 
+test("what a full disk has refused is made up for once it takes something again", (t) => {
+  const { path, failures, again, numbers } = journal(t, { essence: () => [{ n: 1 }, { n: 2 }] });
+  const journalNow = again();
+  journalNow.append({ n: 1 });
+  withFileLimit(statSync(path).size + 10, () => {
+    journalNow.append({ n: 2 });
+    assert.match(journalNow.failing ?? "", /EFBIG/);
+    journalNow.tryAgain();
+  });
+  assert.deepEqual(numbers(), [1]);
+  journalNow.tryAgain();
+  assert.equal(journalNow.failing, null);
+  assert.deepEqual(numbers(), [1, 2]);
+  assert.equal(failures.length, 1);
+});
+
 test("what an earlier process tore costs no line of the next", (t) => {
   const { path, again, numbers } = journal(t);
   again().append({ n: 1 });

@@ -27,10 +27,20 @@ export class CheckedJournal<Line> {
   #size = 0;
   /** What an earlier process wrote last may be torn too. */
   #mayEndInLine = true;
-  #isFailing = false;
+  /** Why the last attempt to write failed; null: it did not. */
+  #failing: string | null = null;
 
   constructor(options: CheckedJournalOptions<Line>) {
     this.#options = options;
+  }
+
+  get failing(): string | null {
+    return this.#failing;
+  }
+
+  /** Once the disk takes something again, all that still matters is on it again, what it refused meanwhile too. */
+  tryAgain(): void {
+    if (this.#failing !== null) this.compact();
   }
 
   /** The whole lines that are there, in order. */
@@ -55,7 +65,6 @@ export class CheckedJournal<Line> {
       writeFileSync(this.#fd as number, bytes); // All of it: a nearly full disk takes a part without an error.
       this.#mayEndInLine = false;
       this.#size += bytes.length;
-      this.#isFailing = false;
     } catch (error) {
       this.#failed(this.#options.path, error);
     }
@@ -77,7 +86,7 @@ export class CheckedJournal<Line> {
       this.#fd = fd;
       this.#size = bytes.length;
       this.#mayEndInLine = false;
-      this.#isFailing = false;
+      this.#failing = null;
     } catch (error) {
       if (fd !== null) closeQuietly(fd);
       removeQuietly(next);
@@ -86,8 +95,9 @@ export class CheckedJournal<Line> {
   }
 
   #failed(path: string, error: unknown): void {
-    if (!this.#isFailing) this.#options.onFailure(path, (error as Error).message);
-    this.#isFailing = true;
+    const { message } = error as Error;
+    if (this.#failing === null) this.#options.onFailure(path, message);
+    this.#failing = message;
   }
 }
 

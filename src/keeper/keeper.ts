@@ -323,14 +323,15 @@ export class Keeper {
   }
 
   #adoptWhatRuns(): void {
-    const begun = this.#journal.isFresh ? this.#unknownToTheJournal() : this.#journal.begun();
-    this.#prepareAllPipes(begun);
-    for (const one of begun) this.#adoptOne(one);
+    const known = this.#journal.begun();
+    const unknown = this.#unknownToTheJournal(known);
+    this.#prepareAllPipes([...known, ...unknown]);
+    for (const one of known) this.#adoptOne(one, true);
+    for (const one of unknown) this.#adoptOne(one, false);
     this.#containment.tidy();
   }
 
-  #adoptOne({ service, run, at, logs, live, enclosure: kept }: BegunRun): void {
-    const { isFresh } = this.#journal;
+  #adoptOne({ service, run, at, logs, live, enclosure: kept }: BegunRun, isInJournal: boolean): void {
     this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
     this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
     const found = live ?? findStray(this.#options.runDir, { service, run }, at);
@@ -339,8 +340,9 @@ export class Keeper {
       const adopted: ContainedRun = { ...found, enclosure, isWatched: true };
       this.#children.adopt(adopted);
       this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
-      if (isFresh) this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at, logs, enclosure });
-      if (live === null || isFresh) this.#recordIs(adopted);
+      const boot = this.#boot;
+      if (!isInJournal) this.#journal.record({ fact: "about to", service, run, boot, at, logs, enclosure });
+      if (live === null || !isInJournal) this.#recordIs(adopted);
       return;
     }
     // It ended unseen, or was about to start and never did; in both cases something of it may be there.
@@ -351,14 +353,15 @@ export class Keeper {
     this.#whenEnded({ is: "exited", service, run, pid: leader.pid, exit, at: monotonicMs(), isClear });
   }
 
-  /** The journal can be lost; every run carries its mark, and none may be started beside it. */
-  #unknownToTheJournal(): BegunRun[] {
+  /** The journal can be lost, or miss what a full disk refused; every run carries its mark, and none may be started beside it. */
+  #unknownToTheJournal(known: readonly BegunRun[]): BegunRun[] {
+    const newest = new Map(known.map(({ service, run }) => [service, run])); // Later facts stand later.
     const logs: ServiceLogs = { stdout: null, stderr: null }; // Its pipe is opened when the core says what it is.
     const leaders = new Map<string, BegunRun>();
     for (const live of findStrays(this.#options.runDir)) {
       // The oldest carries the run; others are what it started in sessions of their own.
-      if (!leaders.has(live.service))
-        leaders.set(live.service, { ...live, at: live.startedAt, logs, live, enclosure: null });
+      if (live.run <= (newest.get(live.service) ?? 0) || leaders.has(live.service)) continue;
+      leaders.set(live.service, { ...live, at: live.startedAt, logs, live, enclosure: null });
     }
     return [...leaders.values()];
   }

@@ -85,6 +85,7 @@ export class RunJournal {
   record(fact: RunFact): void {
     this.#apply(fact, "boot" in fact ? fact.boot : "");
     this.#journal.append(fact);
+    this.#journal.tryAgain(); // What a full disk has refused is what keeps the next keeper from starting a second copy.
   }
 
   #apply(fact: RunFact, boot: string): void {

@@ -62,10 +62,10 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
     takeOverProbes(member, ports.clock.now());
     sayStopAgain(ports, process, member);
   } else {
-    // The journal missed it. It runs, so it counts as just started.
+    // The journal missed it. It runs, so it counts as just started, and whatever restart was due has been.
     const state = { at: "starting", run, since: startedAt, spawned: false, health: null } as const;
     const lastRun = Math.max(member.life.lastRun, run);
-    member.life = { ...member.life, wanted: "up", lastRun, state, since: ports.clock.now() };
+    member.life = { ...member.life, wanted: "up", restartDue: false, lastRun, state, since: ports.clock.now() };
   }
   loop.enqueue(name, { type: "spawned", run, at: startedAt }); // Perhaps the last core died before it heard of it.
 }
