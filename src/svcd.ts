@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { type Chosen, chooseContainment } from "./keeper/containment.ts";
 import { closeInheritedFiles } from "./keeper/inherited-files.ts";
 import { Keeper, makeDirectory } from "./keeper/keeper.ts";
-import { lock } from "./keeper/lock.ts";
+import { lock, takesNothing } from "./keeper/lock.ts";
 import { beginAnewBelowSubreaper } from "./keeper/subreaper.ts";
 import { places } from "./places.ts";
 
@@ -61,14 +61,15 @@ function run(args: Arguments, where: ReturnType<typeof places>): void {
   // Whoever made /tmp/svcd-UID before us could put another run directory in the place of ours.
   const above = dirname(where.run);
   const ours = above === `/tmp/svcd-${process.getuid?.()}` ? [above, where.run, where.state] : [where.run, where.state];
-  for (const directory of [...ours, where.log]) {
+  const missing = [...ours, where.log].filter((directory) => {
     const fix = "run svcd as a user who may write there, or choose another --root";
-    attempt("cannot make the directory", directory, fix, () => makeDirectory(directory, 0o700));
-  }
-  for (const directory of ours) requireOwn(directory);
+    return !attempt("cannot make the directory", directory, fix, () => isMade(directory, directory !== where.run));
+  });
+  const there = ours.filter((directory) => !missing.includes(directory));
+  for (const directory of there) requireOwn(directory);
   const contained = contain(where.run);
   // Both: as a user, the run directory depends on how one has logged in, and the state directory does not.
-  for (const directory of [where.run, where.state]) takeLock(directory, args);
+  for (const directory of there) if (directory === where.run || directory === where.state) takeLock(directory, args);
   const coreArgs = args.root === null ? [] : ["--root", args.root];
   const core = { execArgv: process.execArgv, file: sibling("core"), args: coreArgs };
   const keeper = attempt(
@@ -99,6 +100,18 @@ function contain(runDir: string): Chosen {
     say(`SVCD_CONTAINMENT=${asked} is not possible here, it is ${chosen.facts.way}: ${remedy}`);
   }
   return chosen;
+}
+
+/** Wishes and logs are kept in memory or lost where their disk takes nothing; services run all the same, and people hear of it. */
+function isMade(directory: string, isDispensable: boolean): boolean {
+  try {
+    makeDirectory(directory, 0o700);
+    return true;
+  } catch (error) {
+    if (!isDispensable || !takesNothing(error)) throw error;
+    say(`${directory} cannot be made, so svcd goes on without it: ${reasonOf(error)}`);
+    return false;
+  }
 }
 
 function takeLock(directory: string, { root }: Arguments): void {

@@ -49,6 +49,32 @@ test("a file that cannot be understood is set aside and told, and new wishes are
   assert.equal(new WishStore(path, "boot", silent).of("web").enabled, false);
 });
 
+test("half a file costs one change, not all: the file before it counts", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "boot", silent);
+  for (const name of ["web", "db"]) store.save(new Map([[name, { enabled: false, stopped: false }]]));
+  const whole = readFileSync(path, "utf8");
+  for (let length = 0; length < whole.length - 2; length++) {
+    const said: string[] = [];
+    writeFileSync(path, whole.slice(0, length));
+    const next = new WishStore(path, "boot", (line) => said.push(line));
+    assert.equal(next.of("web").enabled, false);
+    assert.deepEqual(next.of("db"), noWish);
+    assert.match(said.join(), /what was asked before its last change counts; kept as .*\.bad/);
+  }
+});
+
+test("what a disk has refused is written once it takes something again", (t) => {
+  const path = fresh(t);
+  const store = new WishStore(path, "boot", silent);
+  assert.equal(store.failing, null);
+  withFileLimit(0, () => assert.throws(() => store.save(new Map([["web", { enabled: false, stopped: false }]]))));
+  assert.match(store.failing ?? "", /EFBIG/);
+  store.tryAgain();
+  assert.equal(store.failing, null);
+  assert.equal(new WishStore(path, "boot", silent).of("web").enabled, false);
+});
+
 test("values that make no sense count for nothing", (t) => {
   const path = fresh(t);
   writeFileSync(path, '{"web": 3, "db": {"enabled": "yes"}, "ok": {"enabled": false, "stoppedInBoot": null}}');
