@@ -22,6 +22,7 @@ import { LinuxProber } from "./os/prober.ts";
 import { StateJournal } from "./os/state-journal.ts";
 import { SvcdLog } from "./os/svcd-log.ts";
 import { SystemClock } from "./os/system-clock.ts";
+import { troublesOf } from "./os/troubles.ts";
 import { WishStore } from "./os/wish-store.ts";
 import { places } from "./places.ts";
 import { formatMistake } from "./plan/mistake.ts";
@@ -36,8 +37,8 @@ const version = typeof SVCD_VERSION === "string" ? SVCD_VERSION : "dev";
 /** The channel to the keeper. */
 const KEEPER_FD = 3;
 const SOCKET_AGAIN_MS = 1_000;
-/** `when:` looks at the machine, which tells nobody when it changes. */
-const RECHECK_CONDITIONS_MS = 2_000;
+/** `when:` and full disks: the machine tells nobody when it changes. */
+const LOOK_AROUND_MS = 2_000;
 
 const root = process.argv[2] === "--root" ? (process.argv[3] ?? null) : null;
 const where = places({ root, env: process.env, uid: process.getuid?.() ?? 0, exists: existsSync });
@@ -167,7 +168,25 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   if (hello.stopping === null && (isFirst || plan.daemon.autoApply))
     supervisor.apply(plan, null, isFirst ? "start" : "files");
   else supervisor.consider(plan);
-  setInterval(() => supervisor.recheckConditions(), RECHECK_CONDITIONS_MS);
+  const troubles = (): string[] =>
+    troublesOf({ wishes: wishes.failing, journal: journal.failing, logs: keeper.losing() });
+  let troubled: string[] = [];
+  const noteTroubles = (): void => {
+    wishes.tryAgain();
+    journal.tryAgain();
+    const now = troubles();
+    // Numbers and times in a sentence grow; that is no news.
+    const isNews = (text: string, before: readonly string[]): boolean =>
+      before.every((other) => other.replaceAll(/\d+/g, "") !== text.replaceAll(/\d+/g, ""));
+    for (const text of now) if (isNews(text, troubled)) log.warn(text);
+    if (now.length === 0 && troubled.length > 0) log.info("what was troubling svcd is over");
+    troubled = now;
+  };
+  noteTroubles();
+  setInterval(() => {
+    supervisor.recheckConditions();
+    noteTroubles();
+  }, LOOK_AROUND_MS);
 
   const daemon = localDaemon({
     supervisor,
@@ -178,6 +197,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     containment: hello.containment,
     since: hello.since,
     logDir: where.log,
+    troubles,
     readPlan: async () => {
       const read = source.planOf(directory.read());
       noteWhatWasRead(read);

@@ -27,6 +27,8 @@ export interface LocalDaemonOptions {
   /** When the keeper started, ISO 8601. */
   readonly since: string;
   readonly logDir: string;
+  /** What svcd itself cannot do now. */
+  readonly troubles: () => readonly string[];
   /** Reads the files now. */
   readonly readPlan: () => Promise<Plan>;
   /** Where its next run would run; null: it cannot be said. */
@@ -80,7 +82,7 @@ function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): Act
   return { name, outcome: "done", what: "cleared", runBefore };
 }
 
-function health({ supervisor, version, keeperPid, since, containment }: LocalDaemonOptions): HealthReport {
+function health({ supervisor, version, keeperPid, since, containment, troubles }: LocalDaemonOptions): HealthReport {
   return {
     status: supervisor.isShuttingDown ? "stopping" : "ok",
     version,
@@ -90,6 +92,7 @@ function health({ supervisor, version, keeperPid, since, containment }: LocalDae
     services: supervisor.members.size,
     mistakes: supervisor.plan?.mistakes.length ?? 0,
     containment,
+    troubles: troubles(),
   };
 }
 

@@ -47,6 +47,8 @@ export async function checkEverything(call: Call): Promise<readonly Check[]> {
   if (report !== null) {
     ask("versions", versions(world.version, report.version));
     ask("keeper and core", pids(report));
+    for (const trouble of report.troubles ?? [])
+      ask("trouble", fail(trouble, "make room there, or make it writable for svcd"));
     ask("files", mistakes(report.mistakes));
     ask("socket", secret(places.socket, owner, 0o117));
     ask("orphans", orphans(report.keeper));

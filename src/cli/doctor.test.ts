@@ -23,6 +23,14 @@ test("a sound installation has nothing that fails", async () => {
   assert.match(stdout, /^ok {4}services\.d is yours alone: nobody else can write there$/m);
 });
 
+test("what svcd itself cannot do fails, one line for each", async () => {
+  await using daemon = await healthy();
+  daemon.health = { ...daemon.health, troubles: ["nothing is kept", "output is lost"] };
+  const { stdout, exitCode } = await svctl(daemon, "doctor");
+  assert.equal(exitCode, 1);
+  assert.match(stdout, /^fail {2}trouble: nothing is kept\n {6}fix: .*\nfail {2}trouble: output is lost$/m);
+});
+
 test("without an svcd the machine is checked all the same, and it fails", async () => {
   const { stdout, exitCode } = await svctl({ root: "/tmp/svctl-test-nowhere" }, "doctor");
   assert.equal(exitCode, 1);

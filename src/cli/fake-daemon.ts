@@ -72,6 +72,7 @@ export class FakeDaemon {
     services: 0,
     mistakes: 0,
     containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
+    troubles: [],
   };
   /** "POST /v1/services/web/start" and so on, as they came. */
   readonly heard: string[] = [];

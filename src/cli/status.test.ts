@@ -63,6 +63,16 @@ test("files that are not as what runs, and mistakes, are noted below the table",
   assert.match(stdout, /note: 2 mistakes in the files; see: svctl plan/);
 });
 
+test("what svcd itself cannot do stands below the table, in red on a terminal", async () => {
+  await using daemon = await new FakeDaemon().open();
+  daemon.services = [service()];
+  daemon.health = { ...daemon.health, troubles: ["output of web is lost\x1b[2J"] };
+  const { stdout, exitCode: code } = await svctl(daemon, "status");
+  assert.match(stdout, /^trouble: output of web is lost/m);
+  assert.ok(!stdout.includes("\x1b"));
+  assert.equal(code, 0, "services are as they should");
+});
+
 test("an empty svcd says where files go", async () => {
   await using daemon = await new FakeDaemon().open();
   const { stdout, exitCode: code } = await svctl(daemon, "status");

@@ -1,5 +1,5 @@
 /** `svctl status`: what every service does, since when and why. */
-import type { ServiceStatus } from "../control/daemon.ts";
+import type { HealthReport, ServiceStatus } from "../control/daemon.ts";
 import { type Call, say, sayJson } from "./call.ts";
 import { EXIT } from "./failure.ts";
 import { asked, isAll } from "./names.ts";
@@ -26,18 +26,19 @@ export async function run(call: Call): Promise<number> {
     call.json ? null : call.daemon.health(),
   ]);
   if (call.json) sayJson(call, statuses);
-  else print(call, statuses, health?.mistakes ?? 0);
+  else print(call, statuses, health);
   return exitCode(statuses, call.words);
 }
 
-function print(call: Call, statuses: readonly ServiceStatus[], mistakes: number): void {
+function print(call: Call, statuses: readonly ServiceStatus[], health: HealthReport | null): void {
   const { out } = call.world;
   if (statuses.length === 0) say(out, `no services yet: put a file into ${plain(call.places.services)}`);
   else {
     const columns = out.isTTY ? out.columns() : null;
     for (const line of statusTable(statuses, { ink: call.ink, columns, now: call.world.now() })) say(out, line);
   }
-  for (const note of notes(statuses, mistakes)) say(out, call.ink.paint("yellow", note));
+  for (const trouble of health?.troubles ?? []) say(out, call.ink.paint("red", `trouble: ${plain(trouble)}`));
+  for (const note of notes(statuses, health?.mistakes ?? 0)) say(out, call.ink.paint("yellow", note));
 }
 
 /** What is not as the files say. */

@@ -35,6 +35,8 @@ export interface HealthReport {
     /** The cgroup, the subreaper, or where is looked. */
     readonly detail: string;
   };
+  /** What svcd itself cannot do now (a full or read-only disk), in sentences; services go on all the same. */
+  readonly troubles: readonly string[];
 }
 
 export interface WhyReport {
@@ -89,7 +91,7 @@ export interface Daemon {
   act(action: Action, names: readonly string[]): readonly ActionResult[];
   /** `signal` as a person wrote it was validated by the route. */
   signal(names: readonly string[], signal: NodeJS.Signals): readonly ActionResult[];
-  /** Durable before it answers; throws an OperatorError when it cannot be. */
+  /** Durable before it answers; throws an OperatorError when it cannot be, and then it holds while svcd runs. */
   setEnabled(names: readonly string[], enabled: boolean): readonly ActionResult[];
   why(name: string): Promise<WhyReport | null>;
   /** Reads the files now and says what would change; changes nothing. */

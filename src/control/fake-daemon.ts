@@ -79,9 +79,17 @@ export class FakeDaemon implements Daemon {
 
   health(): HealthReport {
     const since = "2026-11-02T09:00:00.000Z";
-    const containment = { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" } as const;
-    const services = this.list.length;
-    return { status: "ok", version: "1.2.3", keeper: 10, core: 11, since, services, mistakes: 4, containment };
+    return {
+      status: "ok",
+      version: "1.2.3",
+      keeper: 10,
+      core: 11,
+      since,
+      services: this.list.length,
+      mistakes: 4,
+      troubles: [],
+      containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
+    };
   }
 
   services(): readonly ServiceStatus[] {

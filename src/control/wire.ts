@@ -60,6 +60,9 @@ export const HealthReport = v.object({
     ),
     detail: text("the cgroup, the subreaper, or where is looked"),
   }),
+  troubles: names(
+    "what svcd itself cannot do now (a full or read-only disk), in sentences; services go on all the same",
+  ),
 });
 
 export const ActionResult = v.object({

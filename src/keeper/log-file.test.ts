@@ -324,13 +324,18 @@ test(
   { skip: cannotMount() },
   inDirectory((directory) => {
     assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]).status, 0);
-    const log = open(directory, { maxSizeBytes: 1e9 });
+    let heard = 0;
+    const log = new LogFile(settingsOf(directory, { maxSizeBytes: 1e9 }), 0o600, () => heard++);
     try {
       writeFileSync(join(directory, "ballast"), Buffer.alloc(40_000));
       for (let n = 0; n < 500; n++) log.write(Buffer.from(`${"x".repeat(99)}\n`));
       assert.ok(log.droppedBytes > 0);
+      assert.match(log.dropping ?? "", /ENOSPC/);
+      assert.equal(heard, 1, "once, not for each write");
       rmSync(join(directory, "ballast"));
       log.write(Buffer.from("after\n"));
+      assert.equal(log.dropping, null);
+      assert.equal(heard, 2);
       const text = readFileSync(join(directory, "web.log"), "utf8");
       const told = /svcd: (\d+) bytes of output are missing here: ENOSPC/.exec(text);
       assert.equal(Number(told?.[1]), log.droppedBytes);

@@ -33,6 +33,8 @@ const NEWLINE = 10;
 const LOOK_EVERY_MS = 1_000;
 /** How long a file grows on after a rotation that failed, before the next attempt. */
 const ROTATE_AGAIN_MS = 1_000;
+/** How often a log that loses bytes says how many by now. */
+const TELL_LOSS_EVERY_MS = 1_000;
 /** O_NOFOLLOW: a link planted in the log directory must not lead us elsewhere. */
 const OPEN_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
@@ -47,12 +49,16 @@ export class LogFile {
   #endsInLine = false;
   #lookAt = 0;
   #rotateAt = 0;
+  #tellLossAt = 0;
   #missing: { bytes: number; why: string } | null = null;
   #settings: LogSettings;
   readonly #mode: number;
   readonly #onMoved: () => void;
 
-  /** `onMoved`: the current file begins at another position than before (rotated, cleared, replaced). */
+  /**
+   * `onMoved`: the current file begins at another position than before (rotated, cleared, replaced), or it begins or ceases
+   * to lose bytes.
+   */
   constructor(settings: LogSettings, mode: number, onMoved: () => void) {
     this.#settings = settings;
     this.#mode = mode;
@@ -72,6 +78,11 @@ export class LogFile {
     removeRotated(settings.path, settings.keep + 1);
     this.rotated = this.rotated.slice(0, settings.keep);
     this.#onMoved();
+  }
+
+  /** Why it loses what comes; null: it does not. */
+  get dropping(): string | null {
+    return this.#missing === null || this.#missing.bytes === 0 ? null : this.#missing.why;
   }
 
   get position(): number {
@@ -170,6 +181,10 @@ export class LogFile {
   #drop(bytes: number, why: string): void {
     this.droppedBytes += bytes;
     this.#missing = { bytes: (this.#missing?.bytes ?? 0) + bytes, why };
+    const now = monotonicMs();
+    if (now < this.#tellLossAt) return;
+    this.#tellLossAt = now + TELL_LOSS_EVERY_MS;
+    this.#onMoved();
   }
 
   #tellWhatIsMissing(): boolean {
@@ -182,7 +197,11 @@ export class LogFile {
     const line = Buffer.from(`${start}svcd: ${missing.bytes} bytes of output are missing here: ${missing.why}\n`);
     this.#missing = null;
     const dropped = this.droppedBytes;
-    if (this.#append(line)) return true;
+    if (this.#append(line)) {
+      this.#tellLossAt = 0;
+      this.#onMoved();
+      return true;
+    }
     this.droppedBytes = dropped;
     this.#missing = missing;
     return false;

@@ -96,6 +96,8 @@ export interface LogPosition {
   readonly rotated: readonly number[];
   /** Bytes that could not be written (disk full), all told. */
   readonly droppedBytes: number;
+  /** Why the last ones could not; absent: they could. */
+  readonly dropping?: string;
 }
 
 export type Report =

@@ -109,6 +109,7 @@ export class ServiceOutput {
       position: file.position,
       rotated: file.rotated,
       droppedBytes: file.droppedBytes,
+      ...(file.dropping === null ? {} : { dropping: file.dropping }),
     }));
   }
 

@@ -139,6 +139,11 @@ export class KeeperClient implements Processes {
     return { ...known, position: known.base + sizeOf(path) };
   }
 
+  /** The logs that cannot take what their services write. */
+  losing(): readonly LogPosition[] {
+    return [...this.#positions.values()].filter(({ dropping }) => dropping !== undefined);
+  }
+
   #take(report: Report, listener: KeeperListener): void {
     if (report.is === "hello") {
       for (const log of report.logs) this.#positions.set(`${log.service} ${log.stream}`, log);

@@ -52,6 +52,15 @@ export class StateJournal implements Journal {
     };
   }
 
+  /** Why the next core would know less than this one; null: it would not. */
+  get failing(): string | null {
+    return this.#journal.failing;
+  }
+
+  tryAgain(): void {
+    this.#journal.tryAgain();
+  }
+
   record(entry: JournalEntry): void {
     this.#apply(entry);
     this.#journal.append(entry);

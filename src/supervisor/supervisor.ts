@@ -298,16 +298,18 @@ export class Supervisor {
     });
   }
 
-  /** Disabled is down now and stays so across reboots; enabled is as the file says. Throws when it cannot be kept. */
+  /** Disabled is down now and stays so across reboots; enabled is as the file says. Throws, after it is so, when it cannot be kept. */
   setEnabled(names: readonly string[], enabled: boolean): ActionResult[] {
-    this.#ports.wishes.save(new Map(names.map((name) => [name, { enabled, stopped: false }])));
+    const flaw = this.#save(new Map(names.map((name) => [name, { enabled, stopped: false }])));
     const results = this.#each(names, (name, { service, life }) => {
       if (!enabled) this.#loop.leave(name, "stop");
       else if (life.wanted === "down" && service.autostart && !this.isShuttingDown) this.#loop.start(name);
       return ["done", enabled ? "enabled" : "disabled"];
     });
     this.#loop.drain();
-    return results;
+    if (flaw === null) return results;
+    const what = `${enabled ? "enabled" : "disabled"} now, but forgotten when svcd ends: ${flaw.what}`;
+    throw new OperatorError(what, flaw.where, flaw.fix);
   }
 
   /** Takes it out of supervision until somebody applies it again. */
@@ -401,13 +403,18 @@ export class Supervisor {
       const wish = this.#ports.wishes.of(name);
       if (wish.stopped !== stopped) changes.set(name, { ...wish, stopped });
     }
-    if (changes.size === 0) return "";
+    const flaw = changes.size === 0 ? null : this.#save(changes);
+    return flaw === null ? "" : ` (not remembered if svcd ends: ${flaw.what})`;
+  }
+
+  /** They hold in any case; what is returned is why not beyond this svcd. */
+  #save(changes: ReadonlyMap<string, Wish>): OperatorError | null {
     try {
       this.#ports.wishes.save(changes);
-      return "";
+      return null;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      return ` (not remembered if svcd ends: ${error.what})`;
+      return error;
     }
   }
 
