@@ -9,6 +9,7 @@ import fs, {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -126,6 +127,19 @@ test(
     log.write(Buffer.from("\nafter\n"));
     assert.equal(readFileSync(join(directory, "web.log.1"), "utf8"), `${"x".repeat(5_000)}\n`);
     assert.equal(readFileSync(join(directory, "web.log"), "utf8"), "after\n");
+  }),
+);
+
+test(
+  "a line that never ends goes on in the next file, so that it cannot fill the disk, and no byte of it is lost",
+  inDirectory((directory) => {
+    const log = open(directory, { maxSizeBytes: 1_000_000, keep: 9 });
+    const piece = Buffer.alloc(65_536, "x");
+    for (let n = 0; n < 1_000; n++) log.write(piece);
+    log.write(Buffer.from("\nafter\n"));
+    const sizes = readdirSync(directory).map((name) => statSync(join(directory, name)).size);
+    assert.ok(Math.max(...sizes) <= 1_000_000 + 16 * 1_048_576 + piece.length, `${sizes}`);
+    assert.equal(kept(directory), `${"x".repeat(65_536_000)}\nafter\n`);
   }),
 );
 

@@ -1,8 +1,8 @@
 /**
  * One log file and its rotated predecessors: bytes in, in order, exactly as they came.
  *
- * Rotation happens between lines only, so no line is split or lost; a line longer than the limit stays whole. Nothing
- * here throws: a disk that refuses bytes costs those bytes, which are counted, and as soon as it takes bytes again a
+ * Rotation happens between lines, so no line is split or lost; a line longer than the limit stays whole, unless it never
+ * ends: then it goes on in the next file. Nothing here throws: a disk that refuses bytes costs those bytes, which are counted, and as soon as it takes bytes again a
  * line in the log says how many are missing. A rotation that fails costs nothing: the file grows beyond its limit until
  * a later one works.
  */
@@ -31,6 +31,8 @@ import { monotonicMs } from "./process-identity.ts";
 const NEWLINE = 10;
 /** How often a write looks whether the file at the path is still ours (deleted, moved by logrotate). */
 const LOOK_EVERY_MS = 1_000;
+/** How far a line may lead a file beyond its limit: more is a program that never ends its line, and would fill the disk. */
+const LONGEST_LINE_BYTES = 16 * 1_048_576;
 /** How long a file grows on after a rotation that failed, before the next attempt. */
 const ROTATE_AGAIN_MS = 1_000;
 /** How often a log that loses bytes says how many by now. */
@@ -143,7 +145,8 @@ export class LogFile {
 
   /**
    * Where to cut `bytes` so that the file stays within its limit and no line is cut: after the last newline that fits;
-   * if none fits and the file is at the start of a line, `from` (rotate first); else the end of the line under way.
+   * if none fits and the file is at the start of a line, or the line under way has no end, `from` (rotate first); else the
+   * end of the line under way.
    */
   #endOfLines(bytes: Buffer, from: number, room: number): number {
     if (room > 0) {
@@ -151,6 +154,7 @@ export class LogFile {
       if (fits >= from) return fits + 1;
     }
     if (!this.#endsInLine && this.#size > 0) return from;
+    if (this.#size >= this.settings.maxSizeBytes + LONGEST_LINE_BYTES) return from;
     const end = bytes.indexOf(NEWLINE, from);
     return end === -1 ? bytes.length : end + 1;
   }
