@@ -7,6 +7,7 @@ import fs, {
   openSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -152,6 +153,25 @@ test("a file that cannot be opened is tried again, and the lines are there then"
   log.info("three");
   await end();
   assert.deepEqual(inFile(), ["> one", "> two", "> three"]);
+});
+
+test("a file that is deleted, or whose directory is replaced, is made anew", async () => {
+  const { dir, log, file, inFile, until, end } = logging();
+  await log.openFile();
+  log.info("before");
+  await until(() => inFile().includes("> before"));
+  for (const round of ["deleted", "moved away"]) {
+    if (round === "deleted") rmSync(file);
+    else renameSync(dir, `${dir}.old`);
+    // Whether it is still there is looked at now and then.
+    await until(() => {
+      log.info("perhaps to nobody");
+      return existsSync(file);
+    });
+    log.info(`after it was ${round}`);
+    await until(() => inFile().includes(`> after it was ${round}`));
+  }
+  await end();
 });
 
 test("a directory that cannot be made stops nothing", async () => {

@@ -9,7 +9,7 @@
  * the file. A log that cannot be written is no reason for anything else to stop: it is tried again, and lines that found no
  * room are counted.
  */
-import { close, mkdirSync, open, write } from "node:fs";
+import { close, fstatSync, mkdirSync, open, statSync, write } from "node:fs";
 import { dirname } from "node:path";
 import { Writable } from "node:stream";
 import type { Logger, transport as Transport } from "winston";
@@ -33,6 +33,8 @@ const MOST_KEPT = 500;
 /** winston holds what the disk has not taken yet: a thousand services may start at once; beyond that the disk hangs. */
 const MOST_UNDER_WAY = 10_000;
 const RETRY_AFTER_MS = 10_000;
+/** How often a write looks whether the file at the path is still ours (deleted, its directory replaced). */
+const LOOK_EVERY_MS = 1_000;
 const MAX_SIZE = 10_000_000;
 const MAX_FILES = 3;
 
@@ -50,6 +52,7 @@ export class SvcdLog {
   #dropped = 0;
   /** Bytes that a full disk did not take, since it was told last. */
   #lostBytes = 0;
+  #lookAt = 0;
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -177,10 +180,25 @@ export class SvcdLog {
         write(fd, bytes, from, length, null, (error, written) => {
           if (error === null) this.#tellLost();
           else this.#lose(length, error);
+          this.#look(fd);
           done(null, error === null ? written : length, bytes);
         });
       },
     };
+  }
+
+  /** Nobody reads a file that is no longer there: the next line goes to a new one. */
+  #look(fd: number): void {
+    if (performance.now() < this.#lookAt) return;
+    this.#lookAt = performance.now() + LOOK_EVERY_MS;
+    if (isAt(fd, this.#options.file)) return;
+    setImmediate(() => {
+      const file = this.#file;
+      if (file === null || this.#closed) return;
+      this.#file = null;
+      this.#logger?.remove(file);
+      this.#openFile();
+    });
   }
 
   #lose(bytes: number, error: Error): void {
@@ -222,6 +240,15 @@ export class SvcdLog {
       this.#openFile();
     }, retryAfterMs);
     this.#retry.unref();
+  }
+}
+
+function isAt(fd: number, path: string): boolean {
+  try {
+    const [ours, there] = [fstatSync(fd), statSync(path)];
+    return ours.ino === there.ino && ours.dev === there.dev;
+  } catch {
+    return false;
   }
 }
 
