@@ -93,7 +93,6 @@ test("a services.d that is moved away with `mv` and made anew is the one that co
   const after = await runs(box);
   assert.deepEqual(Object.keys(after), ["a", "b", "c", "d", "e", "new"]);
   assert.deepEqual({ ...after, new: undefined }, { ...before, new: undefined });
-  // The watcher sits on the new directory: otherwise this would take until the next look.
   box.write("more.yaml", SLEEPS);
   await box.until("more", "RUNNING");
 });
