@@ -75,7 +75,7 @@ export class ConfigDirectory {
   #watchAgainAt = 0;
   /** Which directory the watcher was put on; null: there was none. */
   #watched: string | null = null;
-  /** What was said last about watching; the same again is no news. */
+  /** Why it was last said that nothing can be watched; the same again is no news. */
   #complaint = "";
   #closed = false;
   #lookAt: NodeJS.Timeout | null = null;
@@ -179,8 +179,9 @@ export class ConfigDirectory {
           : "";
     const every = this.#timing.rescanUnwatchedMs / 1000;
     const complaint = `${this.#options.services} cannot be watched (${message}), so it is looked at every ${every} s${fix}`;
-    if (complaint !== this.#complaint) this.#options.say(complaint);
-    this.#complaint = complaint;
+    const reason = code ?? message; // The path in the message is another at each attempt.
+    if (reason !== this.#complaint) this.#options.say(complaint);
+    this.#complaint = reason;
     this.#lookAgain(0); // Whatever it was may have been a change.
   }
 
