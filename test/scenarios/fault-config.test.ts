@@ -99,10 +99,11 @@ test("a services.d that is moved away with `mv` and made anew is the one that co
 
 const canUnshare = spawnSync("unshare", ["-Ur", "true"]).status === 0;
 
-for (const limit of ["instances", "watches"] as const) {
-  test(`on a machine with no inotify ${limit} left files are found by looking, and that is said once`, {
-    skip: !canUnshare && "needs user namespaces",
-  }, async (t) => {
+for (const [limit, title] of [
+  ["instances", "with no inotify instances left, files are found by looking, and that is said once"],
+  ["watches", "with no inotify watches left, files are found by looking, and that is said once"],
+] as const) {
+  test(title, { skip: !canUnshare && "needs user namespaces" }, async (t) => {
     const none = `echo 0 > /proc/sys/user/max_inotify_${limit} && exec "$0" "$@"`;
     const box = await Box.open(t, { "a.yaml": SLEEPS }, { inside: ["unshare", "-Ur", "sh", "-c", none] });
     await box.until("a", "RUNNING");
@@ -112,10 +113,8 @@ for (const limit of ["instances", "watches"] as const) {
       await box.until(name, "RUNNING");
     }
     assert.equal(box.terminal.match(/cannot be watched/g)?.length, 1, box.terminal);
-    assert.match(
-      box.terminal,
-      new RegExp(`so it is looked at every 2 s: sysctl fs\\.inotify\\.max_user_${limit}=\\d+`),
-    );
+    const how = new RegExp(`so it is looked at every 2 s: sysctl fs\\.inotify\\.max_user_${limit}=\\d+`);
+    assert.match(box.terminal, how);
   });
 }
 
