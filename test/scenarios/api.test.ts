@@ -102,8 +102,9 @@ test("services are listed, selected, described, and acted upon", async (t) => {
   await box.until("web", ({ run, state }) => run === 2 && state === "RUNNING");
   assert.equal((await post(box, "/v1/services/web,db/signal", { signal: "CONT" })).json.length, 2);
   const { json: health } = await get(box, "/v1/health");
-  const { version, since, ...rest } = health;
+  const { version, since, containment, ...rest } = health;
   assert.match(version, /^\d/);
+  assert.match(containment.way, /^(cgroup|subreaper|scan)$/);
   assert.ok(Date.parse(since) <= Date.now());
   assert.deepEqual(rest, {
     status: "ok",
