@@ -22,6 +22,7 @@ needs curl curl
 needs vim vim-tiny
 needs script bsdutils
 needs setpriv util-linux
+needs strace strace
 needs tini tini
 if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   say "installing the Debian packages that tests use:$missing (up to a minute)"
