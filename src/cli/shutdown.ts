@@ -13,6 +13,12 @@ export const details = `
 Services are stopped in the reverse order of their dependencies, each with its stop_grace_period. Waits until svcd is
 gone. To replace svcd without stopping anything: svctl upgrade.`;
 
+/**
+ * svcd ends within a second once its socket is gone for good. What bears its number for longer is somebody else (svctl was
+ * called outside of svcd's container), or its zombie.
+ */
+const SILENT_FOR_MS = 3_000;
+
 export async function run(call: Call): Promise<number> {
   const timeoutMs = timeoutOf(call);
   const waits = wantsToWait(call);
@@ -26,11 +32,14 @@ export async function run(call: Call): Promise<number> {
   const live = spinner(call.world.err, call.errInk);
   // Nobody knocks twice at a door that is meant to close.
   const impatient = control(call.daemon.socketPath);
+  let silentSince: number | null = null;
   const look = async () => {
     const statuses = await ifReachable(impatient.services());
+    silentSince = statuses === null ? (silentSince ?? performance.now()) : null;
+    const silentMs = silentSince === null ? 0 : performance.now() - silentSince;
     const left = statuses?.filter(({ pid }) => pid !== null) ?? [];
     live.show(left.length > 0 ? `stopping ${left.map(({ name }) => plain(name)).join(", ")}` : "svcd ends");
-    return statuses === null && !isAlive(keeper) ? true : null;
+    return statuses === null && (!isAlive(keeper) || silentMs >= SILENT_FOR_MS) ? true : null;
   };
   const late = () =>
     new Failure(EXIT.failed, `svcd still runs after ${span(timeoutMs ?? 0)}; it goes on shutting down`, {
