@@ -15,7 +15,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { basename, dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ContainedRun, Containment } from "./containment.ts";
-import { type ProcessStat, readStat } from "./process-identity.ts";
+import { isOver, type ProcessStat, readStat } from "./process-identity.ts";
 import type { ProcessScan } from "./process-scan.ts";
 
 /** Where a cgroup of the unified hierarchy is found as a directory. */
@@ -101,7 +101,7 @@ export class Cgroups implements Containment {
     if (run.enclosure === null) return this.#scan.members(run);
     return pidsBelow(run.enclosure).flatMap((pid) => {
       const stat = readStat(pid);
-      return stat === null || stat.state === "Z" || stat.state === "X" ? [] : [stat];
+      return stat === null || isOver(stat) ? [] : [stat];
     });
   }
 

@@ -6,11 +6,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ContainedRun, Containment } from "./containment.ts";
 import type { EndedRun, KeptExit, LiveRun, RunName, Spawn } from "./messages.ts";
-import { isAlive, monotonicMs, type ProcessStat, readStat } from "./process-identity.ts";
+import { endOf, isAlive, monotonicMs, type ProcessStat, readStat } from "./process-identity.ts";
 import type { ChildOutput } from "./service-output.ts";
 
 interface Run extends ContainedRun {
-  /** null: adopted from an earlier keeper; its exit status is not ours to learn. */
+  /** null: adopted from an earlier keeper; its exit status is known only if nobody reaps it. */
   readonly child: ChildProcess | null;
   signalled: NodeJS.Signals | null;
 }
@@ -235,7 +235,7 @@ export class Children {
   #lookForTheDead(): void {
     const adopted = [...this.#runs.values()].filter(({ child }) => child === null);
     for (const run of adopted) {
-      if (!isAlive(run.pid, run.startTicks)) this.#ended(run, { kind: "unknown" });
+      if (!isAlive(run.pid, run.startTicks)) this.#ended(run, endOf(run.pid, run.startTicks));
     }
     if (adopted.length === 0 && this.#looking !== null) {
       clearInterval(this.#looking);

@@ -12,7 +12,7 @@ import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
-import { bootId, isAlive, monotonicMs, readStat } from "./process-identity.ts";
+import { bootId, endOf, isAlive, monotonicMs, readStat } from "./process-identity.ts";
 import { type BegunRun, RunJournal } from "./run-journal.ts";
 import { preparePipes, ServiceOutput } from "./service-output.ts";
 import { findStray, findStrays } from "./stray.ts";
@@ -349,7 +349,7 @@ export class Keeper {
     const leader = found ?? { service, run, pid: NOBODY, startTicks: 0, startedAt: at };
     const isClear = this.#children.adoptDead({ ...leader, enclosure: kept, isWatched: false });
     if (found === null && isClear) return this.#journal.record({ fact: "over", service, run });
-    const exit = { kind: "unknown" } as const;
+    const exit = endOf(leader.pid, leader.startTicks);
     this.#whenEnded({ is: "exited", service, run, pid: leader.pid, exit, at: monotonicMs(), isClear });
   }
 

@@ -1,7 +1,9 @@
 /**
  * Who a process is. A pid is used again; pid, start time and boot id together are not. All reads are of /proc, see proc(5).
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { constants } from "node:os";
+import type { KeptExit } from "./messages.ts";
 
 export interface ProcessStat {
   readonly pid: number;
@@ -14,6 +16,10 @@ export interface ProcessStat {
   readonly session: number;
   /** Field 22: clock ticks after boot. */
   readonly startTicks: number;
+  /** Field 20. */
+  readonly threads: number;
+  /** Field 52: of a zombie, how it ended, as wait(2) tells it; 0 also where we may not know. */
+  readonly waitStatus: number;
 }
 
 /** null: there is no such process. */
@@ -36,13 +42,36 @@ export function readStat(pid: number): ProcessStat | null {
     pgrp: number(5),
     session: number(6),
     startTicks: number(22),
+    threads: number(20),
+    waitStatus: number(52),
   };
 }
 
 /** Alive, and the one we mean: a zombie is dead, a successor with the same pid is a stranger. */
 export function isAlive(pid: number, startTicks: number): boolean {
   const stat = readStat(pid);
-  return stat !== null && stat.startTicks === startTicks && stat.state !== "Z" && stat.state !== "X";
+  return stat !== null && stat.startTicks === startTicks && !isOver(stat);
+}
+
+/** How a process ended that nobody has reaped yet; unknown once somebody has, or where the kernel does not tell us. */
+export function endOf(pid: number, startTicks: number): KeptExit {
+  const stat = readStat(pid);
+  if (stat === null || stat.startTicks !== startTicks || !isOver(stat) || !mayKnowOf(pid)) return { kind: "unknown" };
+  const signal = stat.waitStatus & 0x7f;
+  if (signal === 0) return { kind: "code", code: stat.waitStatus >> 8 };
+  const [name] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
+  return name === undefined ? { kind: "unknown" } : { kind: "signal", signal: name as NodeJS.Signals };
+}
+
+/** A process whose first thread has ended looks like a zombie, and lives as long as any other thread does. */
+export function isOver({ state, threads }: ProcessStat): boolean {
+  return state === "X" || (state === "Z" && threads <= 1);
+}
+
+/** To others the kernel shows 0, which looks like a good end. */
+function mayKnowOf(pid: number): boolean {
+  const uid = process.geteuid?.();
+  return uid === 0 || statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid;
 }
 
 export function allPids(): number[] {

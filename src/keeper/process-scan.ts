@@ -16,7 +16,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { ContainedRun, Containment } from "./containment.ts";
 import { RUN_MARK, runMark, runTag } from "./messages.ts";
-import { allPids, isAlive, type ProcessStat, readStat } from "./process-identity.ts";
+import { allPids, isAlive, isOver, type ProcessStat, readStat } from "./process-identity.ts";
 
 /** Something that forks faster than it can be stopped is killed as far as it is known, and looked for again. */
 const MOST_ROUNDS = 5;
@@ -42,7 +42,7 @@ export class ProcessScan implements Containment {
   cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun> {
     const orphans = orphansHere()?.flatMap((pid) => {
       const stat = readStat(pid);
-      return stat !== null && isNotOver(stat) ? [new Seen(stat)] : [];
+      return stat !== null && !isOver(stat) ? [new Seen(stat)] : [];
     });
     return new Set(
       runs.filter((run) => {
@@ -75,7 +75,7 @@ export class ProcessScan implements Containment {
       before = found.size;
       for (const stat of all) if (found.has(stat.ppid)) found.set(stat.pid, stat);
     }
-    return [...found.values()].filter(isNotOver);
+    return [...found.values()].filter((stat) => !isOver(stat));
   }
 
   release(): void {}
@@ -119,11 +119,6 @@ class Seen {
     this.#mark = entry?.slice(prefix.length) ?? null;
     return this.#mark;
   }
-}
-
-/** A zombie is dead: it waits for its parent, and that is not ours to end. */
-function isNotOver({ state }: ProcessStat): boolean {
-  return state !== "Z" && state !== "X";
 }
 
 function groupLives(pgrp: number): boolean {
