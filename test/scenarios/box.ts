@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import {
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +14,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
@@ -89,6 +92,19 @@ export class Box {
 
   remove(name: string): void {
     rmSync(this.path("services.d", name));
+  }
+
+  /** A copy of what is installed, for stories that change it; svcd is started from there. The path of one of its files. */
+  install(file: string): string {
+    const project = resolve(BIN, "..");
+    for (const folder of ["bin", "dist"]) {
+      cpSync(resolve(project, folder), this.path("installed", folder), { recursive: true });
+    }
+    if (existsSync(resolve(project, "node_modules"))) {
+      symlinkSync(resolve(project, "node_modules"), this.path("installed/node_modules"));
+    }
+    this.bin = this.path("installed/bin");
+    return this.path("installed", file);
   }
 
   async start(): Promise<void> {

@@ -2,8 +2,7 @@
  * The core may be killed at any moment: the keeper starts a new one, which takes over what runs without touching it.
  */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { readCheckedLines } from "../../src/checked-journal.ts";
 import { allPids, monotonicMs, readStat } from "../../src/keeper/process-identity.ts";
@@ -259,7 +258,7 @@ test("while no core comes up at all services and logs go on; one that works agai
     "web.yaml": `command: sh -c 'while read -r word; do echo $$word; done <> say'\n${QUICK}`,
   });
   await box.fifo("say");
-  const core = installedIn(box, "dist/core.js");
+  const core = box.install("dist/core.js");
   await box.start();
   const pid = await box.pid("web");
   const before = await box.control.health();
@@ -289,18 +288,6 @@ test("while no core comes up at all services and logs go on; one that works agai
   assert.equal(await box.ended(), 0);
   await box.becomes("the service is gone", () => !isAlive(pid));
 });
-
-/** A copy of what is installed, for stories that break it. The path of one of its files. */
-function installedIn(box: Box, file: string): string {
-  const project = resolve(import.meta.dirname, "../..");
-  for (const folder of ["bin", "dist"])
-    cpSync(resolve(project, folder), box.path("installed", folder), { recursive: true });
-  if (existsSync(resolve(project, "node_modules"))) {
-    symlinkSync(resolve(project, "node_modules"), box.path("installed/node_modules"));
-  }
-  box.bin = box.path("installed/bin");
-  return box.path("installed", file);
-}
 
 function childrenOf(parent: number): number[] {
   return allPids().filter((pid) => readStat(pid)?.ppid === parent && isAlive(pid));
