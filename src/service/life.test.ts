@@ -344,6 +344,18 @@ test("a refusal that can pass (no process free) is tried again with backoff", ()
   assert.equal(service.at, "running");
 });
 
+test("a machine that can start nothing for long costs a service its time, not its chances", () => {
+  const service = simulate();
+  service.spawnsAtOnce = false;
+  service.start();
+  for (let run = 1; run <= 50; run++) {
+    service.send({ type: "refused", run, cause: "fork: EAGAIN", permanent: false });
+    service.passes(seconds(60));
+    assert.equal(service.at, "starting");
+  }
+  assert.equal(service.did.filter((effect) => effect === "tell failed").length, 50);
+});
+
 test("a start that never reached the keeper is asked again and is no failure", () => {
   const service = simulate();
   service.start();

@@ -470,7 +470,9 @@ function whatComesNext(at: Now, exit: Exit, startedAt: Instant, how: HowItEnded)
 function refused(at: Now, state: Up, cause: string, permanent: boolean): Outcome {
   if (at.life.wanted === "down") return [{ ...at.life, state: { at: "stopped" } }, []];
   if (permanent) return [{ ...at.life, state: { at: "fatal", cause } }, [{ do: "tell", what: "failed", why: cause }]];
-  return tryAgain(at, cause, state.since, false, true);
+  // What the machine cannot give now (a process, memory, a descriptor) is no failure of the service: it spends no budget.
+  const [next, effects] = tryAgain(at, cause, state.since, false, false);
+  return [next, [{ do: "tell", what: "failed", why: cause }, ...effects]];
 }
 
 function tryAgain(at: Now, cause: string, since: Instant, wasRunning: boolean, isFailure: boolean): Outcome {
