@@ -6,7 +6,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ContainedRun, Containment } from "./containment.ts";
 import type { EndedRun, KeptExit, LiveRun, RunName, Spawn } from "./messages.ts";
-import { endOf, isAlive, monotonicMs, type ProcessStat, readStat } from "./process-identity.ts";
+import {
+  endOf,
+  isAlive,
+  isGone,
+  monotonicMs,
+  type ProcessStat,
+  readStat,
+  UNKNOWN_START,
+} from "./process-identity.ts";
 import type { ChildOutput } from "./service-output.ts";
 
 interface Run extends ContainedRun {
@@ -92,7 +100,7 @@ export class Children {
     const { made: child, enclosure } = this.#containment.enclose(() => this.#spawn(order, output, onRefused));
     const pid = child?.pid;
     if (child === null || pid === undefined) return null;
-    const startTicks = readStat(pid)?.startTicks ?? 0;
+    const startTicks = readStat(pid)?.startTicks ?? UNKNOWN_START;
     const contained: ContainedRun = { service, run, pid, startTicks, startedAt, enclosure, isWatched: true };
     this.#runs.set(keyOf(order), { ...contained, child, signalled: null });
     child.on("error", () => {}); // A signal that could not be sent: `signal` has its own answer.
@@ -235,7 +243,7 @@ export class Children {
   #lookForTheDead(): void {
     const adopted = [...this.#runs.values()].filter(({ child }) => child === null);
     for (const run of adopted) {
-      if (!isAlive(run.pid, run.startTicks)) this.#ended(run, endOf(run.pid, run.startTicks));
+      if (isGone(run.pid, run.startTicks)) this.#ended(run, endOf(run.pid, run.startTicks));
     }
     if (adopted.length === 0 && this.#looking !== null) {
       clearInterval(this.#looking);

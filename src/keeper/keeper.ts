@@ -12,7 +12,7 @@ import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
-import { bootId, endOf, isAlive, monotonicMs, readStat } from "./process-identity.ts";
+import { bootId, endOf, isAlive, isGone, monotonicMs, readStat, UNKNOWN_START } from "./process-identity.ts";
 import { type BegunRun, RunJournal } from "./run-journal.ts";
 import { preparePipes, ServiceOutput } from "./service-output.ts";
 import { findStray, findStrays } from "./stray.ts";
@@ -334,19 +334,20 @@ export class Keeper {
   #adoptOne({ service, run, at, logs, live, enclosure: kept }: BegunRun, isInJournal: boolean): void {
     this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
     this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
-    const found = live ?? findStray(this.#options.runDir, { service, run }, at);
-    if (found !== null && isAlive(found.pid, found.startTicks)) {
+    const isKnown = live !== null && live.startTicks !== UNKNOWN_START;
+    const found = isKnown ? live : findStray(this.#options.runDir, { service, run }, at);
+    if (found !== null && !isGone(found.pid, found.startTicks)) {
       const enclosure = this.#containment.enclosureOf(found.pid);
       const adopted: ContainedRun = { ...found, enclosure, isWatched: true };
       this.#children.adopt(adopted);
       this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
       const boot = this.#boot;
       if (!isInJournal) this.#journal.record({ fact: "about to", service, run, boot, at, logs, enclosure });
-      if (live === null || !isInJournal) this.#recordIs(adopted);
+      if (!isKnown || !isInJournal) this.#recordIs(adopted);
       return;
     }
     // It ended unseen, or was about to start and never did; in both cases something of it may be there.
-    const leader = found ?? { service, run, pid: NOBODY, startTicks: 0, startedAt: at };
+    const leader = found ?? { service, run, pid: NOBODY, startTicks: UNKNOWN_START, startedAt: at };
     const isClear = this.#children.adoptDead({ ...leader, enclosure: kept, isWatched: false });
     if (found === null && isClear) return this.#journal.record({ fact: "over", service, run });
     const exit = endOf(leader.pid, leader.startTicks);

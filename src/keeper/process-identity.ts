@@ -22,13 +22,23 @@ export interface ProcessStat {
   readonly waitStatus: number;
 }
 
-/** null: there is no such process. */
+/** For a process that could not be looked at when it was started: no process has this start time. */
+export const UNKNOWN_START = 0;
+
+/** null: there is no such process, or it cannot be looked at now. */
 export function readStat(pid: number): ProcessStat | null {
+  const stat = look(pid);
+  return typeof stat === "string" ? null : stat;
+}
+
+function look(pid: number): ProcessStat | "gone" | "unknown" {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return null;
+  } catch (error) {
+    // Anything else (no descriptor free, in us or on the machine) says nothing about the process.
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ESRCH" ? "gone" : "unknown";
   }
   // The program's name stands in parentheses and may itself hold spaces and parentheses.
   const end = text.lastIndexOf(")");
@@ -47,10 +57,20 @@ export function readStat(pid: number): ProcessStat | null {
   };
 }
 
-/** Alive, and the one we mean: a zombie is dead, a successor with the same pid is a stranger. */
+/**
+ * Certainly alive, and the one we mean: a zombie is dead, a successor with the same pid is a stranger. Asked before a signal:
+ * in doubt none is sent.
+ */
 export function isAlive(pid: number, startTicks: number): boolean {
   const stat = readStat(pid);
   return stat !== null && stat.startTicks === startTicks && !isOver(stat);
+}
+
+/** Certainly not there any more. Asked before another is started in its place: in doubt none is. */
+export function isGone(pid: number, startTicks: number): boolean {
+  const stat = look(pid);
+  if (typeof stat === "string") return stat === "gone";
+  return stat.startTicks !== startTicks || isOver(stat);
 }
 
 /** How a process ended that nobody has reaped yet; unknown once somebody has, or where the kernel does not tell us. */

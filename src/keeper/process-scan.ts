@@ -16,7 +16,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { ContainedRun, Containment } from "./containment.ts";
 import { RUN_MARK, runMark, runTag } from "./messages.ts";
-import { allPids, isAlive, isOver, type ProcessStat, readStat } from "./process-identity.ts";
+import { allPids, isAlive, isOver, type ProcessStat, readStat, UNKNOWN_START } from "./process-identity.ts";
 
 /** Something that forks faster than it can be stopped is killed as far as it is known, and looked for again. */
 const MOST_ROUNDS = 5;
@@ -47,7 +47,7 @@ export class ProcessScan implements Containment {
     return new Set(
       runs.filter((run) => {
         const mustLook = orphans === undefined || (run.isWatched && groupLives(run.pid));
-        return mustLook ? this.members(run).length === 0 : !orphans.some((orphan) => this.#isOf(run, orphan));
+        return mustLook ? this.#look(run)?.length === 0 : !orphans.some((orphan) => this.#isOf(run, orphan));
       }),
     );
   }
@@ -66,7 +66,18 @@ export class ProcessScan implements Containment {
   }
 
   members(run: ContainedRun): readonly ProcessStat[] {
-    const all = allPids().flatMap((pid) => {
+    return this.#look(run) ?? [];
+  }
+
+  /** null: /proc cannot be read now (no descriptor is free): in doubt something is there. */
+  #look(run: ContainedRun): readonly ProcessStat[] | null {
+    let pids: readonly number[];
+    try {
+      pids = allPids();
+    } catch {
+      return null;
+    }
+    const all = pids.flatMap((pid) => {
       const stat = readStat(pid);
       return stat === null || stat.startTicks < run.startTicks || pid === process.pid ? [] : [stat];
     });
@@ -87,7 +98,7 @@ export class ProcessScan implements Containment {
   #isOf(run: ContainedRun, seen: Seen): boolean {
     const { stat } = seen;
     if (stat.startTicks < run.startTicks || stat.pid === process.pid) return false;
-    if (stat.pid === run.pid) return stat.startTicks === run.startTicks;
+    if (stat.pid === run.pid && run.startTicks !== UNKNOWN_START) return stat.startTicks === run.startTicks;
     if (run.isWatched && stat.session === run.pid) return true;
     return seen.tag === runTag(this.#runDir, run) || seen.mark === runMark(this.#runDir, run);
   }
