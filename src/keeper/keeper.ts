@@ -5,7 +5,7 @@
  *   core ──orders──▶ keeper ──spawn, signal──▶ services
  *        ◀─reports──        ◀──exit, output──
  */
-import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, stat, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
@@ -87,6 +87,8 @@ export class Keeper {
   }
 
   start(): void {
+    // libuv makes its threads when the first is needed, and aborts where none can be made; now one can.
+    stat("/", () => {});
     process.on("SIGTERM", (signal) => this.#askedToStop(signal));
     process.on("SIGINT", (signal) => this.#askedToStop(signal));
     process.on("SIGHUP", (signal) => this.#core.tell({ is: "asked", to: "reread", signal }));
@@ -182,6 +184,8 @@ export class Keeper {
     this.#journal.record({ fact: "about to", service, run, boot: this.#boot, at: monotonicMs(), logs, enclosure });
     try {
       const output = this.#output(service);
+      // Where the pipes of many could not be made together, this one may be, or throws its own reason.
+      if (!output.isReadyFor(order.logs)) preparePipes(this.#pipeDir, [order]);
       output.configure(order.logs);
       const live = this.#children.spawn(order, output.openForChild(order.uid), refuse);
       if (live === null) return;
@@ -189,7 +193,7 @@ export class Keeper {
       const { pid, startTicks, startedAt } = live;
       this.#core.tell({ is: "spawned", service, run, pid, startTicks, startedAt });
     } catch (error) {
-      // Its pipe or log could not be opened: too many open files, a full or read-only run directory.
+      // Its pipe could not be made or opened: no process or descriptor free, a full or read-only run directory.
       const { code, message } = error as NodeJS.ErrnoException;
       refuse(code ?? "UNKNOWN", message);
     }

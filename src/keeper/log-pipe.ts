@@ -79,7 +79,8 @@ export function makePipes(paths: readonly string[]): void {
   // Arguments of one program are limited (E2BIG); 500 paths stay far below.
   for (let from = 0; from < missing.length; from += 500) {
     const { error, status, stderr } = spawnSync("mkfifo", ["-m", "600", ...missing.slice(from, from + 500)]);
-    if (error !== undefined || status !== 0) throw new Error(`mkfifo: ${error?.message ?? String(stderr).trim()}`);
+    if (error !== undefined) throw error;
+    if (status !== 0) throw new Error(String(stderr).trim() || `mkfifo ended with ${status}`);
   }
 }
 
