@@ -9,7 +9,7 @@ import { chmodSync, chownSync, existsSync, readFileSync, write } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { EventLog } from "./control/event-log.ts";
-import { createControlServer } from "./control/server.ts";
+import { createControlServer, roomFor } from "./control/server.ts";
 import { localDaemon } from "./local-daemon.ts";
 import { groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
@@ -17,6 +17,7 @@ import { LinuxHooks } from "./os/hooks.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
 import { OomWitness } from "./os/oom-witness.ts";
+import { openFiles } from "./os/open-files.ts";
 import { PlanSource } from "./os/plan-source.ts";
 import { LinuxProber } from "./os/prober.ts";
 import { StateJournal } from "./os/state-journal.ts";
@@ -212,6 +213,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   });
   const server = createControlServer(daemon, {
     openapi: openApi(),
+    limits: roomFor(openFiles()),
     onBug: (reference, request, error) =>
       log.error(`bug ${reference} in ${request}: ${(error as Error)?.stack ?? error}`),
   });

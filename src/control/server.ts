@@ -50,6 +50,21 @@ export const LIMITS: Limits = {
   events: EVENT_PATIENCE,
 };
 
+/** What comes and goes in the core beside its clients: files that are read, probes and hooks that are started. */
+const DESCRIPTORS_KEPT_FREE = 16;
+/** Of a client: its connection, and the log that it follows. */
+const DESCRIPTORS_OF_A_CLIENT = 2;
+
+/** As many clients as the limit of open files leaves room for, and never so many that svcd itself could open none. */
+export function roomFor(openFiles: {
+  readonly most: number;
+  readonly now: number;
+}): Pick<Limits, "connections" | "streams"> {
+  const free = openFiles.most - openFiles.now - DESCRIPTORS_KEPT_FREE;
+  const connections = Math.max(Math.min(Math.floor(free / DESCRIPTORS_OF_A_CLIENT), LIMITS.connections), 1);
+  return { connections, streams: Math.floor((connections * LIMITS.streams) / LIMITS.connections) };
+}
+
 export interface ControlOptions {
   /** OpenAPI as text (`openapi.ts` makes it when svcd is built); null: not built. */
   readonly openapi: string | null;

@@ -11,6 +11,7 @@ import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
+import { Descriptors } from "./descriptors.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
 import { bootId, endOf, isAlive, isGone, monotonicMs, readStat, UNKNOWN_START } from "./process-identity.ts";
 import { type BegunRun, RunJournal } from "./run-journal.ts";
@@ -48,6 +49,7 @@ export class Keeper {
   readonly #children: Children;
   readonly #core: CoreProcess;
   readonly #outputs = new Map<string, ServiceOutput>();
+  readonly #descriptors = Descriptors.ofThisProcess();
   /** Ends that no core has noted yet. */
   readonly #ended = new Map<string, EndedRun>();
   readonly #watched = new Set<string>();
@@ -202,7 +204,7 @@ export class Keeper {
   #output(service: string): ServiceOutput {
     let output = this.#outputs.get(service);
     if (output === undefined) {
-      output = new ServiceOutput(service, this.#pipeDir, this.#options.logMode, {
+      output = new ServiceOutput(service, this.#pipeDir, this.#options.logMode, this.#descriptors, {
         onWrote: (name) => this.#whenGrown(name),
         onMoved: (name) => this.#tellSoon(name),
       });

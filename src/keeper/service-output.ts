@@ -3,6 +3,7 @@
  * the runs, so that the log goes on through restarts.
  */
 import { mkdirSync } from "node:fs";
+import type { Descriptors } from "./descriptors.ts";
 import { LogFile } from "./log-file.ts";
 import { closeQuietly, LogPipe, makePipes } from "./log-pipe.ts";
 import type { LogPosition, LogSettings, ServiceLogs, StreamName } from "./messages.ts";
@@ -12,6 +13,9 @@ interface Stream {
   readonly pipe: LogPipe;
   readonly file: LogFile;
 }
+
+/** Of a stream, for as long as it is kept: its pipe and its file. */
+const DESCRIPTORS = 2;
 
 /** File descriptors for a child's stdout and stderr. */
 export interface ChildOutput {
@@ -33,12 +37,14 @@ export class ServiceOutput {
   #logs: ServiceLogs = { stdout: null, stderr: null };
   #mode: number;
   #pipeDir: string;
+  #descriptors: Descriptors;
   #onWrote: (service: string) => void;
   #onMoved: (service: string) => void;
 
-  constructor(service: string, pipeDir: string, mode: number, hear: OutputListener) {
+  constructor(service: string, pipeDir: string, mode: number, descriptors: Descriptors, hear: OutputListener) {
     this.service = service;
     this.#pipeDir = pipeDir;
+    this.#descriptors = descriptors;
     this.#mode = mode;
     this.#onWrote = hear.onWrote;
     this.#onMoved = hear.onMoved;
@@ -115,12 +121,7 @@ export class ServiceOutput {
 
   /** The service is gone: nothing of it is kept but its log files. */
   remove(): void {
-    for (const { pipe, file } of this.#streams) {
-      pipe.drain();
-      pipe.remove();
-      file.close();
-    }
-    this.#streams = [];
+    for (const stream of this.#streams) this.#closeStream(stream);
   }
 
   #open(name: StreamName, settings: LogSettings): void {
@@ -129,16 +130,27 @@ export class ServiceOutput {
       this.#onWrote(this.service);
     };
     // The pipe first: it is what can fail. A file that cannot be opened counts what it misses and tries again by itself.
-    const pipe = new LogPipe(pipePath(this.#pipeDir, this.service, name), onBytes);
+    this.#descriptors.take(DESCRIPTORS);
+    const pipe = this.#openPipe(name, onBytes);
     const file = new LogFile(settings, this.#mode, () => this.#onMoved(this.service));
     this.#streams.push({ name, file, pipe });
     this.#onMoved(this.service);
+  }
+
+  #openPipe(name: StreamName, onBytes: (bytes: Buffer) => void): LogPipe {
+    try {
+      return new LogPipe(pipePath(this.#pipeDir, this.service, name), onBytes);
+    } catch (error) {
+      this.#descriptors.giveBack(DESCRIPTORS);
+      throw error;
+    }
   }
 
   #closeStream(stream: Stream): void {
     stream.pipe.drain();
     stream.pipe.remove();
     stream.file.close();
+    this.#descriptors.giveBack(DESCRIPTORS);
     this.#streams = this.#streams.filter((other) => other !== stream);
   }
 
