@@ -7,7 +7,7 @@ import type { EventLog } from "./control/event-log.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
 import { evidenceOf } from "./os/evidence.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
-import { processFacts } from "./os/process-facts.ts";
+import { heldUp, processFacts } from "./os/process-facts.ts";
 import { diffServices } from "./plan/diff.ts";
 import type { Plan, Service } from "./plan/plan.ts";
 import { masked } from "./plan/secrets.ts";
@@ -165,10 +165,12 @@ async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyRepo
   });
   const changes = good === null ? null : diffServices(good.service, service);
   const { lastEnd, state } = life;
+  const held = status.pid === null ? null : heldUp(status.pid);
+  const letGoOn = held?.letsItGoOn ? [`let it go on: svctl signal ${held.letsItGoOn} ${name}`] : [];
   const wallNow = Date.now();
   const endedAt = lastEnd === null ? 0 : wallNow - (Number(process.hrtime.bigint() / 1_000_000n) - lastEnd.at);
   return {
-    status,
+    status: held === null ? status : { ...status, why: `${status.why}; ${held.how}` },
     lastEnd: lastEnd && {
       run: lastEnd.run,
       how: describeEnd(lastEnd),
@@ -180,7 +182,7 @@ async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyRepo
     waitsFor: state.at === "waiting" ? state.blockers : [],
     changedSinceGood: changes?.details.map(({ field, before, after }) => `${field}: ${before} → ${after}`) ?? [],
     next: status.next,
-    advice: [...evidence.advice, ...adviceFor(status)],
+    advice: [...letGoOn, ...evidence.advice, ...adviceFor(status)],
   };
 }
 

@@ -34,3 +34,20 @@ export function processFacts(pid: number): ProcessFacts | null {
     rssBytes: rssKilobytes * 1024,
   };
 }
+
+/** Why a process that lives does nothing; null: it could. */
+export function heldUp(pid: number): { readonly how: string; readonly letsItGoOn: "SIGCONT" | null } | null {
+  const state = stateOf(pid);
+  if (state === "T") return { how: "its process is stopped (state T), as by SIGSTOP", letsItGoOn: "SIGCONT" };
+  if (state === "t") return { how: "its process is held by a debugger (state t)", letsItGoOn: null };
+  return null;
+}
+
+function stateOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.charAt(stat.lastIndexOf(")") + 2);
+  } catch {
+    return null;
+  }
+}
