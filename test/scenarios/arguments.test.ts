@@ -8,7 +8,7 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, readdirSync, rmSync, symli
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import { Box, type Ran } from "./box.ts";
+import { Box, processesOf, type Ran } from "./box.ts";
 
 const SLEEPS = "command: sleep 1000\nstartsecs: 0s\n";
 const BIN = resolve(import.meta.dirname, "../../bin");
@@ -245,6 +245,8 @@ test("svctl without a daemon is exit code 4: where it looked, and how to start i
       fix: `start it (svcd --root ${box.root}); or name the right one with --root DIR or SVCD_ROOT`,
     });
   }
+  assert.deepEqual(processesOf(box.root), [], "asking starts no svcd");
+  assert.deepEqual(readdirSync(box.root), ["services.d"]);
 });
 
 test("svctl says when the root it was given does not exist", async (t) => {
