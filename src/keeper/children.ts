@@ -6,15 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ContainedRun, Containment } from "./containment.ts";
 import type { EndedRun, KeptExit, LiveRun, RunName, Spawn } from "./messages.ts";
-import {
-  endOf,
-  isAlive,
-  isGone,
-  monotonicMs,
-  type ProcessStat,
-  readStat,
-  UNKNOWN_START,
-} from "./process-identity.ts";
+import { endOf, isAlive, isGone, monotonicMs, type ProcessStat, readStat, UNKNOWN_START } from "./process-identity.ts";
 import type { ChildOutput } from "./service-output.ts";
 
 interface Run extends ContainedRun {
