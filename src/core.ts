@@ -25,6 +25,7 @@ import { SvcdLog } from "./os/svcd-log.ts";
 import { SystemClock } from "./os/system-clock.ts";
 import { troublesOf } from "./os/troubles.ts";
 import { WishStore } from "./os/wish-store.ts";
+import { goFirst } from "./own-priority.ts";
 import { places } from "./places.ts";
 import { formatMistake } from "./plan/mistake.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -91,6 +92,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     daemonEnvironment: () => source.settings?.environment ?? {},
     marks: root === null ? {} : { SVCD_ROOT: root },
   });
+  goFirst(); // The launcher has seen by now what services inherit.
   const prober = new LinuxProber({
     launcher,
     logPath: (service, stream) => join(where.log, stream === "stdout" ? `${service}.log` : `${service}.stderr.log`),

@@ -62,13 +62,18 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
+    parts: ["src/own-priority.ts"],
+    may: ["node:fs", "node:os"],
+    why: "both processes raise themselves, and neither what it starts",
+  },
+  {
     parts: ["src/keeper/"],
-    may: ["node:*", "src/places.ts", "src/checked-journal.ts"],
+    may: ["node:*", "src/places.ts", "src/checked-journal.ts", "src/own-priority.ts"],
     why: "the keeper must almost never need to change",
   },
   {
     parts: ["src/os/"],
-    may: [...GROUND, "src/checked-journal.ts", "src/keeper/messages.ts", "node:*", "npm:*"],
+    may: [...GROUND, "src/checked-journal.ts", "src/own-priority.ts", "src/keeper/messages.ts", "node:*", "npm:*"],
     why: "the edge never decides",
   },
   {

@@ -7,6 +7,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, stat, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { asGiven, goFirst } from "../own-priority.ts";
 import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
@@ -100,6 +101,7 @@ export class Keeper {
     process.on("SIGPIPE", () => {});
     // Their default is the end of the process (or, for USR1, an open debugger): neither is anybody's to ask of svcd.
     for (const signal of ["SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGALRM"] as const) process.on(signal, () => {});
+    goFirst();
     this.#core.start();
   }
 
@@ -127,9 +129,14 @@ export class Keeper {
   // What the core orders.
 
   #obey(orders: Order[]): void {
-    this.#prepareAllPipes(orders.filter((order) => order.do === "spawn"));
-    // Each on its own: what one order meets must not cost the others.
-    for (const order of orders) this.#tryOrSay(`cannot ${order.do}`, () => this.#obeyOne(order));
+    const spawns = orders.filter((order) => order.do === "spawn");
+    const obeyAll = (): void => {
+      this.#prepareAllPipes(spawns);
+      // Each on its own: what one order meets must not cost the others.
+      for (const order of orders) this.#tryOrSay(`cannot ${order.do}`, () => this.#obeyOne(order));
+    };
+    if (spawns.length > 0) asGiven(obeyAll);
+    else obeyAll();
   }
 
   #obeyOne(order: Order): void {

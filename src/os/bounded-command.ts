@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { asGiven } from "../own-priority.ts";
 import type { Launch } from "../ports.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 
@@ -92,13 +93,15 @@ export function runBounded(
 function start({ file, argv, cwd, env, umask }: Launch): ChildProcess {
   const before = umask === null ? null : process.umask(umask);
   try {
-    return spawn(file, argv.slice(1), {
-      argv0: argv[0] ?? file,
-      cwd,
-      env,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    return asGiven(() =>
+      spawn(file, argv.slice(1), {
+        argv0: argv[0] ?? file,
+        cwd,
+        env,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    );
   } finally {
     if (before !== null) process.umask(before);
   }
