@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { apart } from "./apart.ts";
 import { encode, messageReader, type Order, type Report } from "./messages.ts";
-import { monotonicMs } from "./process-identity.ts";
+import { monotonicMs, readStat } from "./process-identity.ts";
 
 const FIRST_PAUSE_MS = 50;
 /** For cores that never come up: a broken installation. */
@@ -15,6 +15,14 @@ const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_AFTER_READY_MS = 250;
 /** A core that was in charge this long has proven itself: the next end is a first one. */
 const PROVEN_AFTER_MS = 10_000;
+/**
+ * A core that is well answers a ping within milliseconds; one whose event loop stands still for so long (a bug, a hung file
+ * system, SIGSTOP) supervises nobody and is replaced: it is made for that. Asked no more often than this, six wake-ups of
+ * both processes a minute, because what matters at once (a stop of svcd) has a shorter limit of its own.
+ */
+const ANSWERS_WITHIN_MS = 30_000;
+/** When our own alarm is so late, we did not run either (a suspended machine): the silence proves nothing. */
+const ASLEEP_MS = 2_000;
 /** Growth of logs is told only while the core keeps up; it will be told again. */
 const MOST_UNREAD_BYTES = 262_144;
 
@@ -27,6 +35,7 @@ export interface CoreProcessOptions {
   /** It ended and will be started again. */
   readonly onEnd: () => void;
   readonly say: (line: string) => void;
+  readonly answersWithinMs?: number;
 }
 
 export class CoreProcess {
@@ -40,6 +49,11 @@ export class CoreProcess {
   #failuresInRow = 0;
   #isReady = false;
   #isLeaving = false;
+  /** When the ping that is not answered yet was sent; null: none is under way. */
+  #pingedAt: number | null = null;
+  /** An older core (svcd was downgraded) does not know the question. */
+  #hasAnswered = false;
+  #nextPing: NodeJS.Timeout | null = null;
 
   constructor(options: CoreProcessOptions) {
     this.#options = options;
@@ -76,6 +90,14 @@ export class CoreProcess {
     channel.on("data", messageReader<Order>(onOrders));
     channel.on("error", () => {}); // It ended: "exit" follows.
     if (child.pid !== undefined) onStart(child.pid);
+    this.#hasAnswered = false;
+    this.#ping();
+  }
+
+  /** Its event loop turns. */
+  answered(): void {
+    this.#hasAnswered = true;
+    this.#pingedAt = null;
   }
 
   /** A core that hears nothing any more (stopped, or lost in a hung file system) is replaced: it is made for that. */
@@ -116,14 +138,42 @@ export class CoreProcess {
   /** `then`: it has ended. */
   leave(then: () => void): void {
     this.#isLeaving = true;
+    this.#endPings();
     if (this.#child === null) return then();
     this.#child.once("exit", then);
     this.#channel?.end();
   }
 
+  #ping(): void {
+    const everyMs = this.#options.answersWithinMs ?? ANSWERS_WITHIN_MS;
+    const now = monotonicMs();
+    this.#pingedAt = now;
+    this.tell({ is: "ping" });
+    this.#nextPing = setTimeout(() => this.#replaceIfSilent(now + everyMs), everyMs);
+  }
+
+  #replaceIfSilent(dueAt: number): void {
+    const isSilent = this.#pingedAt !== null && (this.#hasAnswered || !this.#isReady);
+    const state = this.#child?.pid === undefined ? null : (readStat(this.#child.pid)?.state ?? null);
+    const isHeldByADebugger = state === "t";
+    if (!isSilent || isHeldByADebugger || monotonicMs() - dueAt > ASLEEP_MS) return this.#ping();
+    const seconds = Math.round((monotonicMs() - (this.#pingedAt ?? dueAt)) / 1000);
+    this.#options.say(
+      `svcd: the core has not answered for ${seconds} s (its process is in state ${state}); replacing it`,
+    );
+    this.kill();
+  }
+
+  #endPings(): void {
+    if (this.#nextPing !== null) clearTimeout(this.#nextPing);
+    this.#nextPing = null;
+    this.#pingedAt = null;
+  }
+
   #ended(how: string): void {
     if (this.#child === null) return;
     this.#child = null;
+    this.#endPings();
     this.#channel?.destroy();
     this.#channel = null;
     if (this.#isLeaving) return;

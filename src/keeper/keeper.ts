@@ -171,6 +171,8 @@ export class Keeper {
         return this.#core.ready();
       case "again":
         return this.#core.expectEnd();
+      case "pong":
+        return this.#core.answered();
       case "leave":
         return this.#leave(order.status);
     }

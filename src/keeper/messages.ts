@@ -66,7 +66,9 @@ export type Order =
   /** Everything is stopped: the keeper may end, with this status. */
   | { readonly do: "leave"; readonly status: number }
   /** The core will end and wants to be started again at once (upgrade, restart): not a crash. */
-  | { readonly do: "again" };
+  | { readonly do: "again" }
+  /** The answer to `ping`. */
+  | { readonly do: "pong" };
 
 export type KeptExit =
   | { readonly kind: "code"; readonly code: number }
@@ -131,6 +133,8 @@ export type Report =
   | (RunName & { readonly is: "survived"; readonly survivors: readonly string[] })
   /** A watched log has grown, or the current file of any log begins elsewhere than before. */
   | (LogPosition & { readonly is: "wrote" })
+  /** Is the core's event loop still turning? */
+  | { readonly is: "ping" }
   /** svcd itself got a signal: TERM and INT ask to stop everything, HUP to read the files again. */
   | { readonly is: "asked"; readonly to: "stop" | "reread"; readonly signal: NodeJS.Signals };
 

@@ -22,7 +22,7 @@ import type { Signal } from "../service/policy.ts";
 
 export type Hello = Extract<Report, { is: "hello" }>;
 
-export type KeeperReport = Exclude<Report, { is: "hello" } | { is: "wrote" }>;
+export type KeeperReport = Exclude<Report, { is: "hello" } | { is: "wrote" } | { is: "ping" }>;
 
 export interface KeeperListener {
   /** The first word. Answers with who hears all that follow. */
@@ -150,6 +150,7 @@ export class KeeperClient implements Processes {
       this.#onReport = listener.hello(report);
       return;
     }
+    if (report.is === "ping") return this.#order({ do: "pong" });
     if (report.is !== "wrote") return this.#onReport(report);
     const key = `${report.service} ${report.stream}`;
     this.#positions.set(key, report);
