@@ -47,7 +47,7 @@ class Kept {
       answersWithinMs: WITHIN_MS,
     });
     t.after(() => {
-      this.core.leave();
+      this.core.leave(() => {});
       this.core.kill();
       rmSync(directory, { recursive: true });
     });

@@ -83,6 +83,31 @@ export class Box {
     return join(this.root, ...parts);
   }
 
+  /** The path of a file of a copy of svcd that this story may break; svcd and svctl are started from there. */
+  installed(file: string): string {
+    if (this.bin === BIN) {
+      const project = resolve(BIN, "..");
+      for (const folder of ["bin", "dist"]) {
+        cpSync(join(project, folder), this.path("installed", folder), { recursive: true });
+      }
+      const packages = join(project, "node_modules");
+      if (existsSync(packages)) symlinkSync(packages, this.path("installed/node_modules"));
+      this.bin = this.path("installed/bin");
+    }
+    return this.path("installed", file);
+  }
+
+  /** Puts other words in a file of that copy. They must be there: svcd may have changed. */
+  patch(file: string, before: string, after: string): void {
+    const path = this.installed(file);
+    const text = readFileSync(path, "utf8");
+    assert.ok(text.includes(before), `${file} has no ${JSON.stringify(before)}`);
+    writeFileSync(
+      path,
+      text.replace(before, () => after),
+    );
+  }
+
   /** As an editor does it well: written beside, then renamed over. */
   write(name: string, text: string): void {
     const path = this.path("services.d", name);
@@ -92,19 +117,6 @@ export class Box {
 
   remove(name: string): void {
     rmSync(this.path("services.d", name));
-  }
-
-  /** A copy of what is installed, for stories that change it; svcd is started from there. The path of one of its files. */
-  install(file: string): string {
-    const project = resolve(BIN, "..");
-    for (const folder of ["bin", "dist"]) {
-      cpSync(resolve(project, folder), this.path("installed", folder), { recursive: true });
-    }
-    if (existsSync(resolve(project, "node_modules"))) {
-      symlinkSync(resolve(project, "node_modules"), this.path("installed/node_modules"));
-    }
-    this.bin = this.path("installed/bin");
-    return this.path("installed", file);
   }
 
   async start(): Promise<void> {

@@ -258,7 +258,7 @@ test("while no core comes up at all services and logs go on; one that works agai
     "web.yaml": `command: sh -c 'while read -r word; do echo $$word; done <> say'\n${QUICK}`,
   });
   await box.fifo("say");
-  const core = box.install("dist/core.js");
+  const core = box.installed("dist/core.js");
   await box.start();
   const pid = await box.pid("web");
   const before = await box.control.health();

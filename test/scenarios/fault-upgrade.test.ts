@@ -15,7 +15,7 @@ test("after its files were replaced `svctl upgrade` puts the new version in char
     "job.yaml": "command: sh -c 'read -r code < fate; exit $$code'\nrestart: no",
   });
   for (const fifo of ["say", "fate"]) await box.fifo(fifo);
-  const core = box.install("dist/core.js");
+  const core = box.installed("dist/core.js");
   await box.start();
   const before = await box.allBecome(7, ({ pid }) => pid !== null);
   const health = await box.control.health();
