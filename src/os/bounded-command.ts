@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { asGiven } from "../own-priority.ts";
 import type { Launch } from "../ports.ts";
-import { LONGEST_TIMER_MS } from "./longest-timer.ts";
+import { timeLimit } from "./time-limit.ts";
 
 export interface CommandEnd {
   readonly how:
@@ -38,17 +38,14 @@ export function runBounded(
   const answer = (how: CommandEnd["how"]): void => {
     if (answered) return;
     answered = true;
-    clearTimeout(timer);
+    endLimit();
     onEnd({ how, output: tail.bytes() });
   };
   let child: ChildProcess | null = null;
-  const timer = setTimeout(
-    () => {
-      kill();
-      answer({ kind: "timeout" });
-    },
-    Math.min(timeoutMs, LONGEST_TIMER_MS),
-  );
+  const endLimit = timeLimit(timeoutMs, () => {
+    kill();
+    answer({ kind: "timeout" });
+  });
   const kill = (): void => {
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) signalGroup(child.pid);
     child?.stdout?.destroy();
@@ -63,7 +60,7 @@ export function runBounded(
     setImmediate(refused, error as NodeJS.ErrnoException);
     return () => {
       answered = true;
-      clearTimeout(timer);
+      endLimit();
     };
   }
   const { pid } = child;
@@ -85,7 +82,7 @@ export function runBounded(
   });
   return () => {
     answered = true;
-    clearTimeout(timer);
+    endLimit();
     kill();
   };
 }

@@ -6,7 +6,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { connect } from "node:net";
 import { formatDuration } from "../plan/units.ts";
 import type { ProbeResult } from "../probe/health.ts";
-import { LONGEST_TIMER_MS } from "./longest-timer.ts";
+import { timeLimit } from "./time-limit.ts";
 
 type OnAnswer = (result: ProbeResult) => void;
 
@@ -65,20 +65,17 @@ function once(onAnswer: OnAnswer, timeoutMs: number, close: () => void): Questio
     answered = true;
     onAnswer(result);
   };
-  const timer = setTimeout(
-    () => {
-      close();
-      answer({ passed: false, detail: `no answer within ${formatDuration(timeoutMs)}` });
-    },
-    Math.min(timeoutMs, LONGEST_TIMER_MS),
-  );
+  const endLimit = timeLimit(timeoutMs, () => {
+    close();
+    answer({ passed: false, detail: `no answer within ${formatDuration(timeoutMs)}` });
+  });
   const cancel = (): void => {
     answered = true;
-    clearTimeout(timer);
+    endLimit();
     close();
   };
   const over = (): void => {
-    clearTimeout(timer);
+    endLimit();
     answer({ passed: false, detail: "the connection was closed without an answer" });
   };
   return { answer, over, cancel };

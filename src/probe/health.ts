@@ -22,8 +22,13 @@ export interface Health {
   readonly detail: string;
 }
 
-/** Beyond the probe's own timeout: the edge answers for sure, this only guards against a lost answer. */
+/**
+ * Beyond the probe's own timeout, which is given twice after a sleep: the edge answers for sure, this only guards against a
+ * lost answer.
+ */
 const ANSWER_SLACK_MS = 5_000;
+/** A tick that comes so late means that we ourselves were asleep (a paused machine, a stopped core). */
+const ASLEEP_MS = 1_000;
 /** While starting, probes begin this soon and slow down to the interval: readiness is noticed quickly. */
 const FIRST_PROBE_MS = 100;
 const SLOWING = 1.5;
@@ -36,14 +41,18 @@ export function beginHealth(now: Instant, policy: HealthPolicy): Health {
 /** At `dueAt`: either a probe must begin, or an answer that never came counts as a failure. */
 export function whenDue(health: Health, now: Instant, policy: HealthPolicy): { health: Health; probe: boolean } {
   if (!health.underWay) {
-    const dueAt = now + policy.timeoutMs + ANSWER_SLACK_MS;
+    const dueAt = overdueAt(now, policy);
     return { health: { ...health, probes: health.probes + 1, underWay: true, dueAt }, probe: true };
   }
-  if (now - health.dueAt > 1_000) {
-    // We ourselves were asleep (a paused machine): the answer may be waiting right behind this tick.
-    return { health: { ...health, dueAt: now + 1_000 }, probe: false };
+  if (now - health.dueAt > ASLEEP_MS) {
+    // The answer may be waiting right behind this tick, or the service slept too.
+    return { health: { ...health, dueAt: overdueAt(now, policy) }, probe: false };
   }
   return { health: answered(health, { passed: false, detail: "the probe did not answer" }, now, policy), probe: false };
+}
+
+function overdueAt(now: Instant, policy: HealthPolicy): Instant {
+  return now + 2 * policy.timeoutMs + ANSWER_SLACK_MS;
 }
 
 export interface ProbeResult {

@@ -289,6 +289,35 @@ test("a stop request sends the stop signal and CONT, and KILL when the grace is 
   assert.equal(service.at, "stopped");
 });
 
+test("a grace that passed while the machine slept is given once more, and only once", () => {
+  const service = running({ stopGraceMs: seconds(10) });
+  service.stop();
+  const asked = service.did.length;
+  service.sleeps(minutes(10));
+  assert.deepEqual(service.did.slice(asked), []);
+  service.passes(seconds(9));
+  assert.deepEqual(service.did.slice(asked), []);
+  service.sleeps(minutes(10));
+  assert.deepEqual(service.did.slice(asked), ["end 1"]);
+});
+
+test("a probe whose answer is overdue because the machine slept is waited for as long again", () => {
+  const service = simulate(web);
+  service.start();
+  service.passes(seconds(2));
+  service.probePasses();
+  while (!service.did.at(-1)?.startsWith("probe"))
+    service.passes(deadline(service.life, service.policy)! - service.now);
+  for (let round = 0; round < 5; round++) {
+    service.sleeps(minutes(10));
+    service.passes(seconds(5));
+  }
+  assert.equal(service.at, "running");
+  assert.ok(!service.did.includes("SIGTERM group 1"));
+  service.probePasses();
+  assert.equal(service.at, "running");
+});
+
 test("a stop request during backoff wins: the service stays down", () => {
   const service = simulate();
   service.start();

@@ -48,6 +48,8 @@ export type State =
       readonly startedAt: Instant;
       readonly killAt: Instant;
       readonly killed: boolean;
+      /** It passed while everything slept, and was given once more. */
+      readonly graceAgain?: true;
       /** Why svcd itself ends the run ("unhealthy: …"); null when it was asked to. */
       readonly blame: Blame | null;
       /** What KILL does not end, in words ("pid 4711 (python3), state D"). */
@@ -150,6 +152,8 @@ interface Now {
   readonly chance: number;
 }
 
+/** A deadline that is noticed so late passed while svcd did not run: the machine was suspended, or the core stopped. */
+const ASLEEP_MS = 2_000;
 /** KILL is repeated this often while something survives it (a process in state D). */
 const KILL_AGAIN_MS = 5_000;
 
@@ -532,6 +536,10 @@ function whenStopping(at: Now, state: In<"stopping">, event: Event): Outcome {
       return [{ ...life, state: { ...state, survivors: event.survivors } }, []];
     case "tick":
       if (now < state.killAt) return [life, []];
+      if (now - state.killAt > ASLEEP_MS && !state.killed && state.graceAgain === undefined) {
+        // The service slept too: it has not had its time to end. Once only, so that a stop always ends.
+        return [{ ...life, state: { ...state, killAt: now + at.policy.stopGraceMs, graceAgain: true } }, []];
+      }
       return [
         { ...life, state: { ...state, killAt: now + KILL_AGAIN_MS, killed: true } },
         [{ do: "end", run: state.run }],

@@ -103,6 +103,13 @@ export class Simulated {
     this.now = end;
   }
 
+  /** Nothing runs meanwhile: what was due is noticed afterwards, all of it late. */
+  sleeps(ms: number): void {
+    this.now += ms;
+    const due = deadline(this.life, this.policy);
+    if (due !== null && due <= this.now) this.send({ type: "tick" });
+  }
+
   send(event: Event): void {
     const [life, effects] = step(this.life, event, this.now, this.policy, this.chance);
     const wasWaiting = this.life.state.at === "waiting" && event.type !== "start";
