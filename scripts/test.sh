@@ -24,6 +24,7 @@ needs script bsdutils
 needs setpriv util-linux
 needs strace strace
 needs tini tini
+needs faketime faketime
 if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   say "installing the Debian packages that tests use:$missing (up to a minute)"
   # shellcheck disable=SC2086 # A list of words.
