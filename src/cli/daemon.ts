@@ -32,6 +32,30 @@ export function asFailure(error: unknown, verb: string | null, root: string | nu
   return new Failure(exitCodeOf(error.code, verb), what, { fix });
 }
 
+/** Codes of what svcd does not know or takes to be written wrongly: another version may be meant. */
+const NOT_UNDERSTOOD =
+  /^(no_such_path|no_such_action|method_not_allowed|bad_request|bad_json|body_not_wanted|no_reason)$/;
+
+/**
+ * When svctl and svcd are of different versions, that is the likely cause of a question that svcd does not know, and of an
+ * answer that svctl stumbles over. null: something else is wrong.
+ */
+export async function versionSkew(error: unknown, daemon: Daemon, own: string): Promise<Failure | null> {
+  if (error instanceof Failure || error instanceof Unreachable) return null;
+  if (error instanceof Refused && !NOT_UNDERSTOOD.test(error.code)) return null;
+  const health = await ifAnswered(daemon.health());
+  if (health === null || health.version === own) return null;
+  const said = error instanceof Refused ? error.what : `the answer is in another form (${(error as Error)?.message})`;
+  return new Failure(
+    EXIT.failed,
+    `svctl is ${own}, the running svcd ${health.version}, and it is not understood: ${said}`,
+    {
+      where: daemon.socketPath,
+      fix: "let the installed svcd take over, services go on: svctl upgrade",
+    },
+  );
+}
+
 function exitCodeOf(code: string, verb: string | null): number {
   if (code === "bad_signal") return EXIT.usage;
   return code === "unknown_service" && verb === "status" ? EXIT.unreachable : EXIT.failed;

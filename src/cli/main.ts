@@ -4,7 +4,7 @@
 import { type Call, placesOf, say, type World } from "./call.ts";
 import { ink, wantsColour } from "./colour.ts";
 import { commandNamed, unknownCommand } from "./commands.ts";
-import { asFailure, daemonAt } from "./daemon.ts";
+import { asFailure, daemonAt, versionSkew } from "./daemon.ts";
 import { EXIT, type Failure, formatFailure, usage } from "./failure.ts";
 import { awaitJustDropped } from "./just-dropped.ts";
 import { type CommandLine, parse, requireUseful } from "./options.ts";
@@ -15,8 +15,9 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
     line = parse(argv);
     return await run(line, world);
   } catch (error) {
-    const root = placesOf(world, line?.options.root).root;
-    const failure = asFailure(error, line?.verb ?? "status", root);
+    const { root, places } = placesOf(world, line?.options.root);
+    const skew = line === null ? null : await versionSkew(error, daemonAt(places, world.exists), world.version);
+    const failure = skew ?? asFailure(error, line?.verb ?? "status", root);
     if (failure === null) throw error;
     say(world.err, formatFailure(failure));
     return failure.exitCode;
