@@ -44,6 +44,12 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
+    parts: ["src/schedule/extended-grammar.ts"],
+    may: [...GROUND, "npm:node-cron"],
+    why: "of node-cron only the grammar is used, in one file: it drops late runs",
+    pure: true,
+  },
+  {
     parts: ["src/service/", "src/probe/", "src/schedule/", "src/ports.ts", "src/places.ts"],
     may: GROUND,
     why: "the ground floor decides and never acts",
