@@ -160,6 +160,7 @@ function readField(line: string, start: number, name: CrontabField): FieldReadin
     const [first, last] = [range.first, range.last];
     // 7 is merged with 0 only when the set is there: a step counts over 0 to 7.
     for (let value = first; value <= last; value += range.step) set.add(name === "weekday" ? value % 7 : value);
+    if (first < last && range.step > last - first) remarks.push(stepBeyond(line.slice(at, range.end), first, name, at));
     if (first > last) remarks.push(emptyRange(line.slice(at, range.end), range, name, at));
     at = range.end;
     if (line[at] !== ",") break;
@@ -257,6 +258,15 @@ function emptyRange(text: string, { first, last, step }: Range, name: CrontabFie
     rule: "empty-range",
     what: `cron reads the range ${quoted(text)} as nothing, for it ends before it begins`,
     fix: step === 1 ? `write ${unwrapped(first, last, name)}` : "write it as two ranges",
+    at,
+  };
+}
+
+function stepBeyond(text: string, first: number, name: CrontabField, at: number): Remark {
+  return {
+    rule: "step-beyond-field",
+    what: `the step of ${quoted(text)} is larger than its range, so only the ${NOUNS[name]} ${first} is left`,
+    fix: `write ${first} if that is meant`,
     at,
   };
 }

@@ -23,8 +23,8 @@ export interface Slot {
 
 const DAY_S = 86_400;
 /** Debian counts minutes: a jump of more than 180 is no shift but another time. */
-const LONGEST_GAP_S = 180 * 60 - 1;
-const LONGEST_REPEAT_S = 180 * 60;
+export const LONGEST_GAP_S = 180 * 60 - 1;
+export const LONGEST_REPEAT_S = 180 * 60;
 /**
  * A date that does not come in so many years never comes: the rarest is a leap day on a given weekday over a century without
  * a leap year (2072 to 2112).
@@ -144,8 +144,8 @@ function countIn(calendar: Calendar, begin: number, end: number): number {
   return count;
 }
 
-/** The first matching second of local time in `[begin, end)`. */
-function firstIn(calendar: Calendar, begin: number, end: number): number | null {
+/** The first matching second of local time in `[begin, end)`, counted from 1970 on that clock. */
+export function firstIn(calendar: Calendar, begin: number, end: number): number | null {
   for (let date = Math.floor(begin / DAY_S); date * DAY_S < end; date++) {
     const midnight = date * DAY_S;
     const time = firstTime(calendar, Math.max(0, begin - midnight));
