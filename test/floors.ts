@@ -30,6 +30,15 @@ const CLIENT = [
   "src/plan/units.ts",
 ];
 
+/** What is asked of schedules and crontabs needs no daemon: it is arithmetic on what the person wrote. */
+const ARITHMETIC = [
+  ...["clock-changes.ts", "explain.ts", "expression.ts", "lint.ts", "next.ts", "zone.ts"].map(
+    (file) => `src/schedule/${file}`,
+  ),
+  ...["src/plan/crontab.ts", "src/plan/crontab-lint.ts", "src/plan/cron-directory.ts"],
+  ...["type src/schedule/", "type src/plan/"],
+];
+
 const FLOORS: readonly Floor[] = [
   {
     parts: ["src/plan/json-schema.ts"],
@@ -101,7 +110,12 @@ const FLOORS: readonly Floor[] = [
     why: "the protocol asks the supervisor and decides nothing",
   },
   {
-    parts: ["src/cli/", "src/tui/", "src/portal/", "src/gateway/", "src/ssh/"],
+    parts: ["src/cli/"],
+    may: [...CLIENT, ...ARITHMETIC, "node:*", "npm:*"],
+    why: "svctl knows the daemon by its control client only",
+  },
+  {
+    parts: ["src/tui/", "src/portal/", "src/gateway/", "src/ssh/"],
     may: [...CLIENT, "node:*", "npm:*"],
     why: "a front knows the daemon by its control client only",
   },

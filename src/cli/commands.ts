@@ -8,6 +8,7 @@ import { type Failure, usage } from "./failure.ts";
 import type { OptionName } from "./options.ts";
 
 const WAIT: readonly OptionName[] = ["wait", "no-wait", "timeout", "json"];
+const SCHEDULE: readonly OptionName[] = ["tz", "from", "count", "dialect", "json"];
 const ANY = Number.POSITIVE_INFINITY;
 const NAMES = "NAME… | GROUP:* | all";
 
@@ -191,6 +192,33 @@ export const COMMANDS: readonly Command[] = [
     words: [0, 0],
     completes: null,
     load: () => import("./avail.ts"),
+  },
+  {
+    name: "next",
+    usage: "SCHEDULE",
+    summary: "when a schedule is due next, in any time zone and from any day on",
+    options: SCHEDULE,
+    words: [1, ANY],
+    completes: null,
+    load: () => import("./next.ts"),
+  },
+  {
+    name: "explain",
+    usage: "SCHEDULE",
+    summary: "a schedule in words, when it is due next, and what changes of the clocks do to it",
+    options: SCHEDULE,
+    words: [1, ANY],
+    completes: null,
+    load: () => import("./explain.ts"),
+  },
+  {
+    name: "lint",
+    usage: "[FILE…]",
+    summary: "everything that is wrong or rarely meant in crontabs; without a file, in all of cron.d",
+    options: ["json"],
+    words: [0, ANY],
+    completes: null,
+    load: () => import("./lint.ts"),
   },
   {
     name: "schema",

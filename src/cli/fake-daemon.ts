@@ -179,11 +179,19 @@ export interface Running {
   interrupt(): void;
 }
 
-export function svctl(daemon: { readonly root: string }, words: string, looks: Looks = {}): Promise<Outcome> {
+export function svctl(
+  daemon: { readonly root: string },
+  words: string | readonly string[],
+  looks: Looks = {},
+): Promise<Outcome> {
   return running(daemon, words, looks).done;
 }
 
-export function running({ root }: { readonly root: string }, words: string, looks: Looks = {}): Running {
+export function running(
+  { root }: { readonly root: string },
+  words: string | readonly string[],
+  looks: Looks = {},
+): Running {
   const { terminal, env = {}, program = "/nowhere/svctl.js" } = looks;
   const written = { out: "", err: "" };
   const interrupts = new Set<() => void>();
@@ -209,7 +217,7 @@ export function running({ root }: { readonly root: string }, words: string, look
       return () => interrupts.delete(then);
     },
   };
-  const argv = words.split(" ").filter((word) => word !== "");
+  const argv = typeof words === "string" ? words.split(" ").filter((word) => word !== "") : words;
   const done = main(argv, world).then((exitCode) => ({ exitCode, stdout: written.out, stderr: written.err }));
   return {
     done,

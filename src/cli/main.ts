@@ -7,7 +7,7 @@ import { commandNamed, unknownCommand } from "./commands.ts";
 import { asFailure, daemonAt, versionSkew } from "./daemon.ts";
 import { EXIT, type Failure, formatFailure, usage } from "./failure.ts";
 import { awaitJustDropped } from "./just-dropped.ts";
-import { type CommandLine, parse, requireUseful } from "./options.ts";
+import { type CommandLine, parse, requireUseful, withItsLetters } from "./options.ts";
 
 export async function main(argv: readonly string[], world: World): Promise<number> {
   let line: CommandLine | null = null;
@@ -24,16 +24,17 @@ export async function main(argv: readonly string[], world: World): Promise<numbe
   }
 }
 
-async function run(line: CommandLine, world: World): Promise<number> {
-  if (line.options.version !== undefined) {
+async function run(given: CommandLine, world: World): Promise<number> {
+  if (given.options.version !== undefined) {
     say(world.out, `svctl ${world.version}`);
     return EXIT.done;
   }
-  const wantsHelp = line.options.help !== undefined;
+  const wantsHelp = given.options.help !== undefined;
   // `svctl` alone is `svctl status`, as in supervisorctl; whoever looks for more is told where it is.
-  const verb = line.verb ?? (wantsHelp ? "help" : "status");
+  const verb = given.verb ?? (wantsHelp ? "help" : "status");
   const command = commandNamed(verb);
   if (command === null) throw unknownCommand(verb);
+  const line = withItsLetters(given, command.options);
   requireUseful(line, verb, command.options);
   const call = callOf({ ...line, verb }, world);
   if (wantsHelp && line.verb !== null) {

@@ -27,6 +27,10 @@ const SPECS = {
   follow: { short: "f", says: "go on printing what is added" },
   lines: { short: "n", value: "LINES", says: "begin with that many of the last lines" },
   stream: { value: "STREAM", says: "stdout or stderr" },
+  count: { short: "n", value: "COUNT", says: "how many (5)" },
+  tz: { value: "ZONE", says: "time zone of the schedule, like Europe/Berlin (default: the machine's)" },
+  from: { value: "DATE", says: "from when on, like 2026-03-08 or 2026-03-08T06:30:00Z (default: now)" },
+  dialect: { value: "DIALECT", says: "crontab (the default), or extended: seconds, L, W, #, as in YAML jobs" },
 } as const satisfies Record<string, Spec>;
 
 export type OptionName = keyof typeof SPECS;
@@ -76,7 +80,7 @@ export function parse(argv: readonly string[]): CommandLine {
       take(named(spelled), spelled, equals < 0 ? null : word.slice(equals + 1));
     } else if (/^-\d+$/.test(word)) {
       count = Number(word.slice(1));
-    } else if (word.startsWith("-") && word !== "-") {
+    } else if (word.startsWith("-") && word !== "-" && !word.includes(" ")) {
       for (let letters = word.slice(1); letters !== ""; ) {
         const name = shortened(letters[0]!);
         const after = letters.slice(1);
@@ -107,6 +111,23 @@ function shortened(letter: string): OptionName {
   const name = OPTION_NAMES.find((option) => (SPECS[option] as Spec).short === letter);
   if (name === undefined) throw usage(`unknown option \`-${letter}\``, "svctl help lists all of them");
   return name;
+}
+
+/** `-n` is lines for `logs` and a count for `next`: a letter that several options share means the one the command has. */
+export function withItsLetters(line: CommandLine, useful: readonly OptionName[]): CommandLine {
+  const options: { [Name in OptionName]?: string } = { ...line.options };
+  const written = new Map(line.written);
+  for (const [name, spelled] of line.written) {
+    if (spelled.startsWith("--") || useful.includes(name)) continue;
+    const letter = (SPECS[name] as Spec).short;
+    const meant = useful.find((other) => (SPECS[other] as Spec).short === letter);
+    if (meant === undefined) continue;
+    options[meant] = options[name]!;
+    delete options[name];
+    written.delete(name);
+    written.set(meant, spelled);
+  }
+  return { ...line, options, written };
 }
 
 /** The command has no use for an option that was given. */

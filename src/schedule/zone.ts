@@ -46,6 +46,25 @@ export function zoneNamed(name: string): Zone | null {
 
 export const UTC: Zone = { name: "UTC", offsetAt: () => 0, shiftOn: () => null };
 
+/**
+ * An ISO date or date with time; without an offset it is what a clock there shows. What such a clock shows twice is the
+ * first time, what it never shows is the time after the gap. null: it is none.
+ */
+export function instantOf(text: string, zone: Zone): WallTime | null {
+  const found = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/.exec(
+    text.trim(),
+  );
+  if (found === null) return null;
+  const [, date, time = "00:00", offset] = found;
+  const there = new Date(`${date}T${time}${offset ?? "Z"}`).getTime();
+  if (Number.isNaN(there) || new Date(`${date}T00:00Z`).toISOString().slice(0, 10) !== date) return null;
+  if (offset !== undefined) return there;
+  const before = there - zone.offsetAt(there - DAY_S * 1000) * 1000;
+  const after = there - zone.offsetAt(there + DAY_S * 1000) * 1000;
+  const fits = (at: WallTime) => at + zone.offsetAt(at) * 1000 === there;
+  return fits(before) || !fits(after) ? before : after;
+}
+
 function made(name: string): Zone | null {
   let clock: Intl.DateTimeFormat;
   try {
