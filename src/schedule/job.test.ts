@@ -138,6 +138,27 @@ test("with queue the due time waits behind the retry", () => {
   assert.deepEqual(job.did.slice(3), ["spawn 2", "end 2", "2 success", "spawn 3"]);
 });
 
+test("with queue what waits while a run fails comes after its retry too", () => {
+  const job = new SimulatedJob({ overlap: "queue", retries: retries(1) });
+  job.due();
+  job.due();
+  job.exits(1);
+  assert.deepEqual(job.did.slice(1), ["end 1", "1 failure, again in 10 s"]);
+  job.passes(seconds(10));
+  job.exits(1);
+  assert.deepEqual(job.did.slice(3), ["spawn 2", "end 2", "2 failure", "spawn 3"]);
+});
+
+test("what is left of a run is ended again and again, each 5 seconds", () => {
+  const job = new SimulatedJob();
+  job.due();
+  job.exits(0, { isClear: false });
+  job.passes(seconds(14));
+  assert.deepEqual(job.did, ["spawn 1", "end 1", "end 1", "end 1"]);
+  job.isGone();
+  assert.equal(job.did.at(-1), "1 success");
+});
+
 test("what cannot be started for good is not tried again", () => {
   const job = new SimulatedJob({ retries: retries(3) });
   job.due();
