@@ -2,16 +2,11 @@
  * What a comment above a line of a crontab says to svcd: `# svcd: overlap=skip timeout=1h`. cron sees a comment, so the file
  * stays good for both. Words without a value are about the whole file: `# svcd: user-column`.
  */
+import { OVERLAPS, type Overlap } from "../schedule/job.ts";
+import { ON_MISSED, type OnMissed } from "../schedule/overdue.ts";
 import { bad, type Flaw, good, listed, quoted, type Reading } from "./flaw.ts";
 import { suggestion } from "./suggest.ts";
 import { parseDuration } from "./units.ts";
-
-export const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
-export type Overlap = (typeof OVERLAPS)[number];
-
-/** `cron`: as Debian's cron treats what it was too late for. */
-export const ON_MISSED = ["cron", "skip", "once", "all"] as const;
-export type OnMissed = (typeof ON_MISSED)[number];
 
 /** null: nothing was said. */
 export interface Annotation {

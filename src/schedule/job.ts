@@ -27,8 +27,11 @@ import {
 } from "./run.ts";
 import type { WallTime } from "./schedule.ts";
 
+export const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
+export type Overlap = (typeof OVERLAPS)[number];
+
 export interface JobPolicy extends RunPolicy {
-  readonly overlap: "skip" | "queue" | "replace" | "allow";
+  readonly overlap: Overlap;
   /** So long after its due time a run may still be started; null: however late. */
   readonly startDeadlineMs: number | null;
   readonly retries: Retries;

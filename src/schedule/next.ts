@@ -69,6 +69,7 @@ export function slotsBetween(
 export function latest(schedule: Schedule, zone: Zone, after: WallTime, until: WallTime): Slot | null {
   let found = next(schedule, zone, after);
   if (found === null || found.at > until) return null;
+  if (schedule.kind === "every") return { at: until - ((until - after) % schedule.everyMs), coalesced: 1 };
   let low = found.at; // The last slot is here or later,
   let high = until; // and none begins after this.
   while (high - low > 1) {

@@ -74,14 +74,19 @@ function matcherOf(line: string): (localMinute: number) => boolean {
     valuesOf(text, [0, 0, 1, 1, 0][index]!, [59, 23, 31, 12, 7][index]!),
   );
   const isBoth = texts[2]!.startsWith("*") || texts[4]!.startsWith("*");
-  return (localMinute) => {
-    const date = new Date(localMinute * 60_000);
-    if (!minutes!.has(date.getUTCMinutes()) || !hours!.has(date.getUTCHours())) return false;
+  const isDay = (date: Date): boolean => {
     if (!months!.has(date.getUTCMonth() + 1)) return false;
-    const isDay = days!.has(date.getUTCDate());
     const weekday = date.getUTCDay();
+    const isDayOfMonth = days!.has(date.getUTCDate());
     const isWeekday = weekdays!.has(weekday) || (weekday === 0 && weekdays!.has(7));
-    return isBoth ? isDay && isWeekday : isDay || isWeekday;
+    return isBoth ? isDayOfMonth && isWeekday : isDayOfMonth || isWeekday;
+  };
+  let known = { day: Number.NaN, fits: false }; // A year has half a million minutes.
+  return (localMinute) => {
+    if (!minutes!.has(localMinute % 60) || !hours!.has(Math.floor(localMinute / 60) % 24)) return false;
+    const day = Math.floor(localMinute / 1440);
+    if (day !== known.day) known = { day, fits: isDay(new Date(localMinute * 60_000)) };
+    return known.fits;
   };
 }
 

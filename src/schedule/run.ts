@@ -21,7 +21,7 @@ export interface Cause {
   readonly trigger: Trigger;
   /** The due time; of a manual run, when it was asked for; of a retry, that of the first attempt. */
   readonly scheduledFor: WallTime;
-  /** How many due times this one start is for. */
+  /** How many due times this one start is for; nobody counts further than about a thousand. */
   readonly coalesced: number;
   /** 1 for the first. */
   readonly attempt: number;

@@ -24,6 +24,7 @@ import type {
   RunningProcess,
   Wishes,
 } from "../ports.ts";
+import { Deadlines } from "../schedule/deadlines.ts";
 import {
   deadline,
   type Effect,
@@ -34,7 +35,6 @@ import {
   runOf,
   step,
 } from "../service/life.ts";
-import { Deadlines } from "./deadlines.ts";
 import { blockers, dependentsOf, endsBefore } from "./dependencies.ts";
 
 export interface Ports {

@@ -1,8 +1,10 @@
 /**
- * When which service needs a tick: one heap for all, so that a thousand services cost one alarm and no scan. Setting a
- * deadline anew leaves the old entry in the heap; it is recognised as stale and dropped when it comes up.
+ * Who needs to be looked at when: one heap for all, so that a thousand services or jobs cost one alarm and no scan. Setting
+ * a deadline anew leaves the old entry in the heap; it is recognised as stale and dropped when it comes up.
  */
-import type { Instant } from "../service/life.ts";
+
+/** Milliseconds of whichever clock; one heap has one. */
+type Instant = number;
 
 interface Entry {
   readonly at: Instant;
