@@ -4,8 +4,10 @@
  *
  * All calls return at once. What happens later comes back as a call of the supervisor's own methods.
  */
+import type { JobDefinition, NotificationEvent } from "./plan/job.ts";
 import type { DaemonSettings, Hook, Service } from "./plan/plan.ts";
 import type { Held } from "./plan/vanished.ts";
+import type { RunRecord } from "./schedule/run-record.ts";
 import type { Exit } from "./service/exit.ts";
 import type { Instant, Life, RunNumber } from "./service/life.ts";
 import type { Signal } from "./service/policy.ts";
@@ -174,6 +176,36 @@ export const noWish: Wish = { enabled: null, stopped: false };
 export interface Hooks {
   /** Runs the command or posts the JSON; bounded in time and number; failures are told in svcd's log. */
   run(hook: Hook, facts: HookFacts): void;
+}
+
+/** What became of each due time; outlives the machine. */
+export interface JobHistory {
+  /** Returns at once; a full disk costs the record, not the run, and is told. */
+  record(record: RunRecord, keep: JobDefinition["keep"]): void;
+  /** Newest first. */
+  of(job: string, most: number): readonly RunRecord[];
+  /**
+   * What must not happen twice: per job the last due time that was dealt with, the last run number, whether it is paused.
+   * Durable before `note` returns (append, no more than one flush for all jobs of a turn), so that no due time starts two runs.
+   */
+  note(job: string, mark: JobMark): void;
+  marks(): ReadonlyMap<string, JobMark>;
+  /** The job is gone: its records stay as long as `keep` says. */
+  forget(job: string): void;
+}
+
+export interface JobMark {
+  /** Milliseconds since 1970: due times up to here are dealt with. */
+  readonly settled: number;
+  readonly lastRun: RunNumber;
+  readonly paused: boolean;
+  /** The boot in which its `@reboot` was dealt with; null: none was. */
+  readonly boot: string | null;
+}
+
+/** Tells people about runs; bounded in time and number, and never waited for. */
+export interface Notifier {
+  notify(job: JobDefinition, event: NotificationEvent, record: RunRecord): void;
 }
 
 export interface HookFacts {
