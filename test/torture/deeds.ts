@@ -119,8 +119,8 @@ export const DEEDS: readonly Deed[] = [
   { name: "SIGHUP", weight: 1, act: async (scene) => scene.hangUp() },
 ];
 
-const LOTS: readonly Deed[] = DEEDS.flatMap((deed) => Array.from({ length: deed.weight }, () => deed));
-
-export function anyDeed({ random }: Scene): Deed {
-  return random.pick(LOTS);
+/** One by its weight, of those whose name has `only` in it. */
+export function anyDeed({ random }: Scene, only: string): Deed {
+  const lots = DEEDS.filter(({ name }) => name.includes(only));
+  return random.pick(lots.flatMap((deed) => Array.from({ length: deed.weight }, () => deed)));
 }

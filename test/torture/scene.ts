@@ -217,7 +217,8 @@ export class Scene {
         .map(({ name, state, pid, run, why }) => `${name} ${state} pid ${pid} run ${run}: ${why}`)
         .join("; ");
       if (missing !== 0) stragglers += `; ${all.length} services, ${this.writers.length} are wanted`;
-      return late.length === 0 && missing === 0;
+      const { added, changed, removed } = await this.control.plan(); // A file may have been edited just now.
+      return late.length === 0 && missing === 0 && added.length + changed.length + removed.length === 0;
     };
     await this.#until("all services are back", isAtRest, () => stragglers);
     for (const { name, run, pid } of await this.control.services()) this.#compare(name, run, pid ?? 0);

@@ -18,6 +18,8 @@ export interface Torture extends Hardship {
   readonly seconds: number;
   /** Deeds a second. */
   readonly rate: number;
+  /** Deeds with this in their name; "" for all. */
+  readonly only: string;
   readonly onProgress: (line: string) => void;
 }
 
@@ -64,13 +66,13 @@ export async function torture(options: Torture): Promise<Ledger> {
   return ledger;
 }
 
-async function doDeeds(scene: Scene, { seconds, rate, onProgress }: Torture): Promise<void> {
+async function doDeeds(scene: Scene, { seconds, rate, only, onProgress }: Torture): Promise<void> {
   const { ledger, random } = scene;
   const begun = monotonicMs();
   const until = begun + seconds * 1000;
   let restAt = begun + REST_EVERY_MS;
   while (monotonicMs() < until) {
-    const deed = anyDeed(scene);
+    const deed = anyDeed(scene, only);
     ledger.note(deed.name);
     await deed.act(scene);
     await pause(random.between(0, 2000 / rate));
