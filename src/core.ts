@@ -167,7 +167,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   const plan = source.planOf(snapshot);
   noteWhatWasRead(plan);
   supervisor.inherit(memory, inheritedFrom(hello), plan);
-  const isFirst = hello.coreStarts === 1;
+  const isFirst = !hello.hadCore; // One that died before it was in charge may have left all of it undone.
   if (hello.stopping === null && (isFirst || plan.daemon.autoApply))
     supervisor.apply(plan, null, isFirst ? "start" : "files");
   else supervisor.consider(plan);

@@ -123,6 +123,7 @@ export class Keeper {
       lastRuns: Object.fromEntries(this.#lastRuns),
       stopping: this.#stopping,
       coreStarts: this.#core.starts,
+      hadCore: this.#core.hadOne,
     });
   }
 

@@ -122,6 +122,8 @@ export type Report =
       readonly stopping: number | null;
       /** How often a core had to be started, the first included. */
       readonly coreStarts: number;
+      /** A core of this keeper has been in charge, and so has taken up the files. */
+      readonly hadCore: boolean;
     }
   | (LiveRun & { readonly is: "spawned" })
   /** The kernel refused: `code` is the errno name (ENOENT, EACCES, EAGAIN …). */
