@@ -110,6 +110,29 @@ test("a core that is killed before it was in charge is replaced as soon as any o
   assert.ok(Math.max(...pauses) <= 250, `pauses: ${pauses}`);
 });
 
+test("a core that lived for a second is replaced without a pause, however many were killed before", async (t) => {
+  const box = await Box.open(t);
+  let { core } = await box.control.health();
+  for (let round = 0; round < 3; round++) {
+    const lastsUntil = monotonicMs() + 1_000;
+    await box.becomes("it has lived for a second", () => monotonicMs() >= lastsUntil);
+    kill(core, "SIGKILL");
+    core = await newCore(box, core);
+  }
+  assert.deepEqual(pausesToldIn(box.terminal), [0, 0, 0]);
+});
+
+test("what the first core was to start is started when it dies before it could, also with auto_apply: false", async (t) => {
+  const box = Box.prepare(t, { "web.yaml": `command: sleep 1001\n${QUICK}` }, { settings: "auto_apply: false\n" });
+  const keeper = box.launch().pid as number;
+  await box.becomes("the first core is killed while it starts", () => {
+    const born = childrenOf(keeper).find((pid) => readStat(pid)?.session === pid);
+    if (born !== undefined) kill(born, "SIGKILL");
+    return born !== undefined;
+  });
+  await box.until("web", "RUNNING");
+});
+
 test("what ends while no core is there is known to the next one, with its exit status", async (t) => {
   const box = Box.prepare(t, {
     "job.yaml": "command: sh -c 'read -r code < fate; echo last words; exit $$code'\nrestart: no",
