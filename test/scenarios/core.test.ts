@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { readCheckedLines } from "../../src/checked-journal.ts";
 import { allPids, monotonicMs, readStat } from "../../src/keeper/process-identity.ts";
+import { parseDuration } from "../../src/plan/units.ts";
 import type { JournalEntry } from "../../src/ports.ts";
 import { Box, isAlive, kill } from "./box.ts";
 
@@ -228,6 +229,15 @@ test("a core that is killed among 50 services knows their counts and the very in
     assert.deepEqual(await facts(), before);
     assert.equal(nextStartOf(box, "waits"), nextStart);
   }
+  // A deadline that began anew with a core would differ by now.
+  await box.becomes("some time has passed", () => monotonicMs() > nextStart - 3_600_000 + 3_000);
+  const askedAt = monotonicMs();
+  const [, rest = ""] = /^retrying in (\S+)$/.exec((await box.status("waits")).next) ?? [];
+  const restMs = parseDuration(rest);
+  assert.ok(restMs.ok, rest);
+  const toTheSecondMs = 500;
+  assert.ok(nextStart >= askedAt + restMs.value - toTheSecondMs, rest);
+  assert.ok(nextStart <= monotonicMs() + restMs.value + toTheSecondMs, rest);
   writeFileSync(box.path("enough"), "");
   for (const name of floods) {
     const last = await box.numberIn(`${name}.last`);
