@@ -55,6 +55,7 @@ export const DEEDS: readonly Deed[] = [
       await scene.killKeeper();
     },
   },
+  { name: "kill the keeper, and the next one while it starts", weight: 3, act: (scene) => scene.killKeeperTwice() },
   {
     name: "kill the keeper, then the core of the next one",
     weight: 2,

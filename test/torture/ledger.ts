@@ -16,6 +16,8 @@ export class Ledger {
   readonly svcdBackMs: number[] = [];
   /** SIGKILL of a service until another process of it runs, while a core was there. */
   readonly serviceBackMs: number[] = [];
+  /** `node -e 0`, now and then. */
+  readonly floorMs: number[] = [];
   readonly statusMs: number[] = [];
   /** While the core was stopped or svcd was not there. */
   readonly statusExcusedMs: number[] = [];
@@ -46,6 +48,7 @@ export class Ledger {
       ...[...this.deeds].sort().map(([deed, times]): [string, string] => [deed, `${times} ×`]),
       ["killed", `core ${this.kills.core}, keeper ${this.kills.keeper}, services ${this.kills.service}`],
       ["written and checked", `${this.lines} lines, ${(this.bytes / 1e6).toFixed(1)} MB, ${this.runs} runs`],
+      ["the floor: node -e 0", spread(this.floorMs)],
       ["core killed → the next one answers", spread(this.coreBackMs)],
       ["svcd started after a kill → it answers", spread(this.svcdBackMs)],
       ["service killed → the next process is there", spread(this.serviceBackMs)],

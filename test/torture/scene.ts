@@ -98,6 +98,18 @@ export class Scene {
     await this.#killKeeper((await this.health()).keeper, meanwhile);
   }
 
+  /** The next svcd dies while it takes over. */
+  async killKeeperTwice(): Promise<void> {
+    await this.killKeeper(async () => {
+      const young = this.box.launch();
+      await pause(this.random.between(20, 300));
+      this.ledger.tell(`   KILL keeper ${young.pid}, the young one`);
+      this.ledger.kills.keeper++;
+      young.kill("SIGKILL");
+      await this.box.ended();
+    });
+  }
+
   async #killKeeper(keeper: number, meanwhile: () => Promise<void>): Promise<void> {
     const window: Window = { from: monotonicMs() - TOGETHER_MS, to: Number.POSITIVE_INFINITY };
     this.#keeperless.push(window);
@@ -258,10 +270,25 @@ export class Scene {
     return found;
   }
 
-  async end(): Promise<void> {
+  /** A stop of svcd is a stop, also when the core that was asked for it dies. Resolves with svcd's exit status. */
+  async shutDown(): Promise<number | NodeJS.Signals | null> {
     await Promise.all(this.#unfinished);
     this.#isWatching = false;
     await this.#watching;
+    const { core } = await this.health();
+    const dies = this.random.happens(0.5);
+    this.ledger.note(dies ? "svctl shutdown, the core dies" : "svctl shutdown");
+    const { code, stderr } = await this.box.svctl("shutdown", ...(dies ? ["--no-wait"] : []));
+    if (code !== 0) this.ledger.breaks(`svctl shutdown ended with ${code}: ${stderr.trim()}`);
+    if (dies) this.#killCore(core);
+    return this.box.ended();
+  }
+
+  /** What a program costs that does nothing, right now: the floor below everything that is measured here. */
+  async measureFloor(): Promise<void> {
+    const begun = monotonicMs();
+    await this.box.run(process.execPath, ["-e", "0"]);
+    this.ledger.floorMs.push(monotonicMs() - begun);
   }
 
   async close(): Promise<void> {

@@ -78,6 +78,7 @@ async function doDeeds(scene: Scene, { seconds, rate, only, onProgress }: Tortur
     await pause(random.between(0, 2000 / rate));
     if (monotonicMs() >= restAt) {
       await scene.comeToRest();
+      await scene.measureFloor();
       restAt = monotonicMs() + REST_EVERY_MS;
     }
     const { kills, lines, brokenAll } = ledger;
@@ -89,10 +90,7 @@ async function doDeeds(scene: Scene, { seconds, rate, only, onProgress }: Tortur
 
 async function endInOrder(scene: Scene): Promise<void> {
   const { box, ledger } = scene;
-  await scene.end();
-  const { code, stderr } = await box.svctl("shutdown");
-  if (code !== 0) ledger.breaks(`svctl shutdown ended with ${code}: ${stderr.trim()}`);
-  const status = await box.ended();
+  const status = await scene.shutDown();
   if (status !== 0) ledger.breaks(`svcd ended with ${status}`);
   // The core leaves a moment after its keeper.
   const until = monotonicMs() + 5_000;
