@@ -49,6 +49,10 @@ function main(): void {
 }
 
 function run(args: Arguments, where: ReturnType<typeof places>): void {
+  if (!existsSync("/proc/self/stat")) {
+    const what = "there is no /proc, by which svcd tells its processes from others";
+    fail(what, "/proc", "mount it, also in a chroot or a mount namespace: mount -t proc proc /proc");
+  }
   closeInheritedFiles();
   if (args.root === null && process.getuid?.() !== 0 && !process.env["HOME"]) {
     fail("HOME is not set, so there is no place for services.d, state and logs", null, "set HOME, or give --root DIR");

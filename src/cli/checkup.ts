@@ -65,6 +65,7 @@ export async function checkEverything(call: Call): Promise<readonly Check[]> {
   ask("disk for logs", disk(places.log));
   ask("disk for state", disk(places.state));
   for (const helper of HELPERS) ask(helper.name, program(helper, path));
+  ask("/proc", processTable(read("/proc/self/stat") !== null, statOf("/proc/1") !== null));
   ask("Node.js", node(process.execPath, process.versions.node));
   ask("watching files", inotify());
   return checks;
@@ -257,6 +258,16 @@ function onPath(name: string, path: string): string | null {
     }
   }
   return null;
+}
+
+/** svcd knows processes by it. Its own it sees always; what is hidden are those of others, who may hold its ports. */
+export function processTable(isThere: boolean, seesOthers: boolean): Finding {
+  if (!isThere) return fail("not mounted: svcd cannot start here", "mount it: mount -t proc proc /proc");
+  if (seesOthers) return ok("shows all processes");
+  return warn(
+    "hides the processes of other users (hidepid): who holds a port may stay unnamed",
+    "if svcd shall name them, put its user into the group of the mount option gid=, or run it as root",
+  );
 }
 
 /** How svcd knows what belongs to a run. */

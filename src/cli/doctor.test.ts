@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Check, freeDisk, inotifyLimits, node, openFilesLimit, versions, writers } from "./checkup.ts";
+import {
+  type Check,
+  freeDisk,
+  inotifyLimits,
+  node,
+  openFilesLimit,
+  processTable,
+  versions,
+  writers,
+} from "./checkup.ts";
 import { FakeDaemon, svctl } from "./fake-daemon.ts";
 
 async function healthy() {
@@ -63,6 +72,9 @@ test("each limit is judged by what svcd needs", () => {
   assert.equal(versions("1.1.0", "1.0.0").fix, "let the installed one take over: svctl upgrade");
   assert.equal(openFilesLimit("unlimited").level, "ok");
   assert.equal(openFilesLimit("1024").level, "warn");
+  assert.equal(processTable(true, true).level, "ok");
+  assert.match(processTable(true, false).found, /hides the processes of other users/);
+  assert.equal(processTable(false, false).level, "fail");
   assert.equal(inotifyLimits(65536, 512).level, "ok");
   assert.equal(inotifyLimits(65536, 64).level, "warn");
   assert.equal(inotifyLimits(Number.NaN, Number.NaN).level, "warn");
