@@ -7,7 +7,7 @@ const COUNT = 1_000;
 
 test("a thousand services start, keep their pids when the core is killed, come back when they are, and stop", async (t) => {
   const box = await Box.open(t, {
-    "many.yaml": `command: sleep 1001\nreplicas: ${COUNT}\nstartsecs: 0s\nlogs: none\nbackoff: { first: 1ms, longest: 1ms }\n`,
+    "many.yaml": `command: sleep 1001\nreplicas: ${COUNT}\nstartsecs: 0s\nbackoff: { first: 1ms, longest: 1ms }\n`,
   });
   const before = await box.allBecome(COUNT, ({ state, pid }) => state === "RUNNING" && pid !== null);
   const pids = (all: typeof before) => all.map(({ name, run, pid }) => ({ name, run, pid }));
