@@ -26,7 +26,7 @@ import type { RunNumber } from "../service/life.ts";
 import { execChain, systemTool } from "./exec-chain.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { type OwnRights, ownRights } from "./own-rights.ts";
-import { DEFAULT_PATH, findProgram, hasProgram } from "./program.ts";
+import { DEFAULT_PATH, type Flaw, findProgram, hasProgram } from "./program.ts";
 
 export interface LauncherOptions {
   /** svcd's own environment; it is cleaned here. */
@@ -85,7 +85,7 @@ export class LinuxLauncher implements Launcher {
     if (!answer.ok) return refusal(answer.cause, answer.permanent);
     const { setting } = answer;
     const flaw = venvFlaw(service, setting) ?? bareVariableFlaw(service, setting);
-    if (flaw !== null) return refusal(flaw, true);
+    if (flaw !== null) return refusal(flaw.cause, flaw.permanent);
     const { runDir } = this.#options;
     const name = { service: service.name, run };
     const tag = this.#tagsRuns ? runTag(runDir, name) : null;
@@ -124,12 +124,12 @@ export class LinuxLauncher implements Launcher {
     argv: readonly string[],
     variables: Launch["env"],
   ): Prepared {
-    const cause = directoryFlaw(cwd);
-    if (cause !== null) return refusal(`working_dir ${cwd} ${cause}`, true);
+    const flaw = directoryFlaw(cwd);
+    if (flaw !== null) return refusal(`working_dir ${cwd} ${flaw.cause}`, flaw.permanent);
     const [program = "", ...rest] = argv;
     const whole = { ...env, ...this.#options.marks, SVCD_SERVICE: service.name, ...variables };
     const found = findProgram(program, { path: env["PATH"] ?? DEFAULT_PATH, cwd });
-    if (!found.ok) return refusal(found.cause, true);
+    if (!found.ok) return refusal(found.cause, found.permanent);
     const before = { service: service.name, limits, identity: identity.change, env: whole, tag };
     const chain = execChain(before, this.#rights, this.#toolPath);
     if (!chain.ok) return refusal(chain.cause, true);
@@ -164,10 +164,10 @@ export class LinuxLauncher implements Launcher {
       case "ELOOP":
       case "ENOEXEC": {
         const flaw = directoryFlaw(cwd);
-        if (flaw !== null) return permanent(`working_dir ${cwd} ${flaw}`);
+        if (flaw !== null) return { cause: `working_dir ${cwd} ${flaw.cause}`, permanent: flaw.permanent };
         const where = { path: env["PATH"] ?? DEFAULT_PATH, cwd };
         const found = findProgram(file, where);
-        if (!found.ok) return permanent(found.cause);
+        if (!found.ok) return { cause: found.cause, permanent: found.permanent };
         if (code === "ENOENT" || code === "ENOTDIR") return passing(`${file}: was not there a moment ago, and is now`);
         return permanent(`${file}: the kernel refuses to execute it (${code}): ${REASONS[code] ?? message}`);
       }
@@ -256,15 +256,18 @@ function refusal(cause: string, permanent: boolean): Prepared {
   return { kind: "refusal", cause, permanent };
 }
 
-function directoryFlaw(path: string): string | null {
+/** The cause goes on after the folder's name. */
+function directoryFlaw(path: string): Flaw | null {
+  const permanent = (cause: string): Flaw => ({ cause, permanent: true });
   try {
-    return statSync(path).isDirectory() ? null : "is not a directory";
+    return statSync(path).isDirectory() ? null : permanent("is not a directory");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return "does not exist";
-    if (code === "ENOTDIR") return "does not exist: a part of the path is a file";
-    if (code === "EACCES") return "cannot be reached: permission denied";
-    return `cannot be used: ${message}`;
+    if (code === "ENOENT") return permanent("does not exist");
+    if (code === "ENOTDIR") return permanent("does not exist: a part of the path is a file");
+    if (code === "EACCES") return permanent("cannot be reached: permission denied");
+    if (code === "ELOOP") return permanent("is a symbolic link that leads in a circle");
+    return { cause: `cannot be used: ${message}`, permanent: false };
   }
 }
 
@@ -322,20 +325,22 @@ function tooBig({ argv, env, file }: Launch): string {
   return `${file}: its arguments and environment are too long for the kernel: ${total} bytes in all${most}`;
 }
 
-function venvFlaw(service: Service, { env }: Setting): string | null {
+function venvFlaw(service: Service, { env }: Setting): Flaw | null {
   const folder = env["VIRTUAL_ENV"];
   if (service.venv === null || folder === undefined) return null;
   const flaw = directoryFlaw(`${folder}/bin`);
-  return flaw === null ? null : `venv ${folder}: no Python environment is there (${folder}/bin ${flaw})`;
+  if (flaw === null) return null;
+  return { ...flaw, cause: `venv ${folder}: no Python environment is there (${folder}/bin ${flaw.cause})` };
 }
 
 /**
  * `$i` of a shell's loop would silently become nothing. Whoever means a variable of svcd's that may be missing writes
  * `${i}` or `${i:-}`.
  */
-function bareVariableFlaw({ command }: Service, { resolved }: Setting): string | null {
+function bareVariableFlaw({ command }: Service, { resolved }: Setting): Flaw | null {
   const text = command.kind === "words" ? command.words.join(" ") : command.text;
   const bare = resolved.unset.find((name) => new RegExp(`(?<!\\$)(?:\\$\\$)*\\$${name}\\b`).test(text));
   if (bare === undefined) return null;
-  return `\`$${bare}\` in command is not set: write $$${bare} for the shell's own variable, \${${bare}:-} if it may be empty`;
+  const cause = `\`$${bare}\` in command is not set: write $$${bare} for the shell's own variable, \${${bare}:-} if it may be empty`;
+  return { cause, permanent: true };
 }

@@ -13,7 +13,13 @@ export interface Where {
   readonly cwd: string;
 }
 
-export type Found = { readonly ok: true; readonly file: string } | { readonly ok: false; readonly cause: string };
+export type Found = { readonly ok: true; readonly file: string } | ({ readonly ok: false } & Flaw);
+
+export interface Flaw {
+  readonly cause: string;
+  /** Stays so until a person does something; an I/O error or a server that does not answer may pass. */
+  readonly permanent: boolean;
+}
 
 /** What execvp(3) uses when PATH is not set. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,7 +28,7 @@ export function findProgram(program: string, where: Where): Found {
   const found = program.includes("/") ? atPath(program, where.cwd) : onPath(program, where);
   if (!found.ok) return found;
   const flaw = formatFlaw(found.file, where);
-  return flaw === null ? found : { ok: false, cause: flaw };
+  return flaw === null ? found : { ok: false, ...permanent(flaw) };
 }
 
 /** For conditions: there is such a program, and it may be executed. */
@@ -33,39 +39,43 @@ export function hasProgram(program: string, where: Where): boolean {
 function atPath(program: string, cwd: string): Found {
   const file = isAbsolute(program) ? program : resolve(cwd, program);
   const flaw = accessFlaw(file);
-  return flaw === null ? { ok: true, file } : { ok: false, cause: flaw };
+  return flaw === null ? { ok: true, file } : { ok: false, ...flaw };
 }
 
 function onPath(program: string, { path, cwd }: Where): Found {
-  let closest: string | null = null;
+  let closest: Flaw | null = null;
   for (const folder of path.split(":")) {
     const file = resolve(cwd, folder, program); // An empty entry means the working directory.
     const flaw = accessFlaw(file);
     if (flaw === null) return { ok: true, file };
     if (isThere(file)) closest ??= flaw;
   }
-  return { ok: false, cause: closest ?? `${program}: not found on PATH of this service: ${path}` };
+  return { ok: false, ...(closest ?? permanent(`${program}: not found on PATH of this service: ${path}`)) };
 }
 
-function accessFlaw(file: string): string | null {
+function permanent(cause: string): Flaw {
+  return { cause, permanent: true };
+}
+
+function accessFlaw(file: string): Flaw | null {
   try {
     const stat = statSync(file);
-    if (stat.isDirectory()) return `${file}: is a directory, not a program`;
-    if (!stat.isFile()) return `${file}: is no regular file and so no program`;
+    if (stat.isDirectory()) return permanent(`${file}: is a directory, not a program`);
+    if (!stat.isFile()) return permanent(`${file}: is no regular file and so no program`);
     accessSync(file, constants.X_OK);
     return null;
   } catch (error) {
     switch ((error as NodeJS.ErrnoException).code) {
       case "ENOENT":
-        return `${file}: does not exist`;
+        return permanent(`${file}: does not exist`);
       case "ENOTDIR":
-        return `${file}: does not exist: a part of the path is a file`;
+        return permanent(`${file}: does not exist: a part of the path is a file`);
       case "ELOOP":
-        return `${file}: is a symbolic link that leads in a circle`;
+        return permanent(`${file}: is a symbolic link that leads in a circle`);
       case "EACCES":
-        return isThere(file) ? notExecutable(file) : `${file}: svcd may not look into its directory`;
+        return permanent(isThere(file) ? notExecutable(file) : `${file}: svcd may not look into its directory`);
       default:
-        return `${file}: ${(error as Error).message}`;
+        return { cause: `${file}: ${(error as Error).message}`, permanent: false };
     }
   }
 }
@@ -80,12 +90,15 @@ function notExecutable(file: string): string {
   return `${file}: permission denied: see ls -l ${file}`;
 }
 
-/** false also where we cannot look: a folder on PATH that is closed to us, a link that leads in a circle. */
+/**
+ * false also where we may not look: a folder on PATH that is closed to us, a link that leads in a circle. Where looking itself
+ * fails (an I/O error) nothing is known, and nobody shall hear that it is missing.
+ */
 function isThere(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;
-  } catch {
-    return false;
+  } catch (error) {
+    return !["EACCES", "ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "");
   }
 }
 
