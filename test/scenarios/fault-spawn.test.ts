@@ -17,7 +17,7 @@ const NO_MEMORY = /no memory left to start a process.*\(ENOMEM\)/;
 const NO_DESCRIPTOR = /the machine has too many open files \(fs\.file-max\) \(ENFILE\)/;
 
 /** What must be so while the keeper cannot start anything for this reason, and afterwards. */
-async function bears(box: Box, reason: RegExp, mend: () => Promise<void> | void): Promise<void> {
+async function bears(box: Box, reason: RegExp, mend: () => Promise<unknown>): Promise<void> {
   const before = await box.control.health();
   const echo = await box.pid("echo");
   kill(await box.pid("web"), "SIGKILL");
@@ -75,6 +75,23 @@ test("under a limit of processes (RLIMIT_NPROC) starts are tried again until the
   const limit = (most: string) => box.run(setpriv, [...as, "prlimit", "--pid", String(keeper), `--nproc=${most}`]);
   assert.equal((await limit("1:")).code, 0);
   await bears(box, NO_PROCESS, async () => assert.equal((await limit("1000:")).code, 0));
+});
+
+test("a core that cannot be started for want of a process is tried again until it can be; services go on", {
+  skip: noInterference,
+}, async (t) => {
+  const box = await boxToBear(t);
+  await box.start();
+  const echo = await box.pid("echo");
+  const { keeper, core } = await box.control.health();
+  const mend = await interfere(t, box, keeper, FORKS, "EAGAIN");
+  kill(core, "SIGKILL");
+  await box.becomes("it was tried again", () => box.terminal.split("could not be started").length > 3);
+  await box.put("say", "still here\n");
+  await box.says("echo", "still here\n");
+  await mend();
+  await box.becomes("a core answers", async () => (await box.control.health()).core !== core);
+  assert.equal((await box.status("echo")).pid, echo);
 });
 
 test("an adopted service is not taken for dead while svcd cannot look at it", { skip: noInterference }, async (t) => {

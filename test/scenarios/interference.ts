@@ -2,6 +2,7 @@
  * Faults of the kernel on order: strace makes system calls of a running process fail, for as long as a story needs.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Box } from "./box.ts";
 
@@ -14,16 +15,21 @@ export const noInterference: string | false =
     ? false
     : "strace is not installed, or may not trace here";
 
-/** From now on these calls of this process fail so. Resolves with how to end that. */
+/**
+ * From now on these calls of this process (of its first thread, and not of what it starts) fail so: all of them, or the n-th
+ * alone. Resolves with how to end that, which tells how many calls failed.
+ */
 export async function interfere(
   t: TestContext,
   box: Box,
   pid: number,
   calls: string,
   error: string,
-): Promise<() => Promise<void>> {
-  const inject = `inject=${calls}:error=${error}`;
-  const strace = spawn("strace", ["-f", "-o", "/dev/null", "-e", `trace=${calls}`, "-e", inject, "-p", String(pid)], {
+  nth: number | null = null,
+): Promise<() => Promise<number>> {
+  const inject = `inject=${calls}:error=${error}${nth === null ? "" : `:when=${nth}`}`;
+  const record = box.path("strace");
+  const strace = spawn("strace", ["-o", record, "-e", `trace=${calls}`, "-e", inject, "-p", String(pid)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
@@ -38,5 +44,6 @@ export async function interfere(
   return async () => {
     strace.kill("SIGINT"); // It lets go of the process, as with Ctrl-C.
     await ended;
+    return readFileSync(record, "latin1").split("(INJECTED)").length - 1;
   };
 }
