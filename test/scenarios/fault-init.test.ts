@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { test } from "node:test";
 import { Box, kill } from "./box.ts";
 import { AS_PROCESS_1, noNamespaces, PidNamespace } from "./pid-namespace.ts";
@@ -15,11 +16,21 @@ const telling = (name: string): string =>
 
 const noTini = spawnSync("tini", ["--version"]).status === 0 ? false : "tini is not installed";
 
-for (const [as, front, skip] of [
-  ["process 1", [], noNamespaces],
-  ["a child of tini", ["tini", "--"], noNamespaces || noTini],
-] as const) {
-  test(`as ${as} svcd answers TERM by ending all in order, then itself with 0`, { skip }, async (t) => {
+for (const { answersTerm, leavesNoZombie, front, skip } of [
+  {
+    answersTerm: "as process 1 svcd answers TERM by ending all in order, then itself with 0",
+    leavesNoZombie: "as process 1 svcd leaves no zombie of those who lost their parent",
+    front: [],
+    skip: noNamespaces,
+  },
+  {
+    answersTerm: "behind tini svcd answers TERM by ending all in order, then itself with 0",
+    leavesNoZombie: "behind tini no zombie stays of those who lost their parent",
+    front: ["tini", "--"],
+    skip: noNamespaces || noTini,
+  },
+]) {
+  test(answersTerm, { skip }, async (t) => {
     const box = Box.prepare(t, { "db.yaml": telling("db"), "web.yaml": `${telling("web")}depends_on: [ db ]` });
     box.inside = [...AS_PROCESS_1, ...front];
     await box.start();
@@ -30,7 +41,7 @@ for (const [as, front, skip] of [
     assert.equal(box.file("order"), "web\ndb\n");
   });
 
-  test(`as ${as} svcd leaves no zombie of those who lost their parent`, { skip }, async (t) => {
+  test(leavesNoZombie, { skip }, async (t) => {
     const box = Box.prepare(t, {
       // Twenty grandchildren whose parents are gone before they end.
       "web.yaml": `command: |
@@ -40,15 +51,16 @@ shell: true
 ${QUICK}`,
     });
     await box.fifo("hold");
+    const hold = openSync(box.path("hold"), "r+"); // For both, so that neither side waits for the other.
+    t.after(() => closeSync(hold));
     box.inside = [...AS_PROCESS_1, ...front];
     await box.start();
     await box.says("web", "orphan\n".repeat(20));
     const namespace = await PidNamespace.below(box, box.daemon?.pid as number);
     const { pid } = await box.status("web");
     assert.equal(orphansOf(namespace).length, 20);
-    // Writers that come and go wake all who wait for one.
-    await box.becomes("all of them have ended, and nobody keeps them as zombies", async () => {
-      if (orphansOf(namespace).length > 0) await box.put("hold", "\n".repeat(20));
+    writeSync(hold, "\n".repeat(20));
+    await box.becomes("all of them have ended, and nobody keeps them as zombies", () => {
       return orphansOf(namespace).length === 0 && namespace.zombies().length === 0;
     });
     assert.equal((await box.status("web")).pid, pid);

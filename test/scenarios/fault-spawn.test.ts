@@ -43,14 +43,27 @@ async function boxToBear(t: TestContext): Promise<Box> {
   return box;
 }
 
-for (const [what, calls, code, reason] of [
-  ["no process is free", FORKS, "EAGAIN", NO_PROCESS],
-  ["no memory is left", FORKS, "ENOMEM", NO_MEMORY],
-  ["the machine's table of open files is full", "openat,pipe2,socketpair", "ENFILE", NO_DESCRIPTOR],
+for (const [title, calls, code, reason] of [
+  [
+    "when no process is free, starts are tried again until one is, and no other service notices",
+    FORKS,
+    "EAGAIN",
+    NO_PROCESS,
+  ],
+  [
+    "when no memory is left, starts are tried again until there is some, and no other service notices",
+    FORKS,
+    "ENOMEM",
+    NO_MEMORY,
+  ],
+  [
+    "when the machine's table of open files is full, starts are tried again until it is not, and no other service notices",
+    "openat,pipe2,socketpair",
+    "ENFILE",
+    NO_DESCRIPTOR,
+  ],
 ] as const) {
-  test(`when ${what}, starts are tried again until they can be, and no other service notices`, {
-    skip: noInterference,
-  }, async (t) => {
+  test(title, { skip: noInterference }, async (t) => {
     const box = await boxToBear(t);
     await box.start();
     for (const name of ["web", "echo"]) await box.until(name, "RUNNING");
