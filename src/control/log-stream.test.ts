@@ -316,9 +316,11 @@ test("a follower of a service that is taken away hears so, and its stream ends",
   };
   const request = { name: "web", stream: "stdout", beginning: { lines: 5 }, follow: true } as const;
   streamLog(source, request, out, () => {}, PATIENCE);
-  setTimeout(() => (isThere = false), 30);
   const chunks: Buffer[] = [];
-  for await (const chunk of out) chunks.push(chunk as Buffer);
+  for await (const chunk of out) {
+    chunks.push(chunk as Buffer);
+    isThere = false; // It has begun.
+  }
   assert.equal(Buffer.concat(chunks).toString(), "last words\nsvcd: web is gone\n");
 });
 
