@@ -73,7 +73,7 @@ test("svcd need not be process 1, and may be", { skip: cannotMount }, async (t) 
   const box = await Box.open(t, { "web.yaml": SLEEPS }, { inside: ["unshare", "--pid", "--fork", "--mount-proc"] });
   await box.until("web", "RUNNING");
   assert.ok((await box.control.health()).keeper <= 2, "itself, or the shell in its place that reaps orphans");
-  assert.equal((await box.svctl("shutdown")).code, 0);
+  assert.equal((await box.svctl("shutdown", "--timeout", "20s")).code, 0);
   assert.equal(await box.ended(), 0);
   box.inside = [];
   await box.start();
