@@ -1,5 +1,6 @@
 /** What is done to a running svcd, and how often. Each is something that happens to machines in the field, only rarer. */
-import { pause, type Scene } from "./scene.ts";
+import { pause } from "./pause.ts";
+import type { Scene } from "./scene.ts";
 
 export interface Deed {
   readonly name: string;

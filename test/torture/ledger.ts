@@ -20,7 +20,7 @@ export class Ledger {
   readonly floorMs: number[] = [];
   readonly statusMs: number[] = [];
   /** While the core was stopped or svcd was not there. */
-  readonly statusExcusedMs: number[] = [];
+  readonly statusTroubledMs: number[] = [];
   kills = { core: 0, keeper: 0, service: 0 };
   lines = 0;
   bytes = 0;
@@ -53,7 +53,7 @@ export class Ledger {
       ["svcd started after a kill → it answers", spread(this.svcdBackMs)],
       ["service killed → the next process is there", spread(this.serviceBackMs)],
       ["status, undisturbed", spread(this.statusMs)],
-      ["status, with core or svcd dead or stopped meanwhile", spread(this.statusExcusedMs)],
+      ["status, with core or svcd dead or stopped meanwhile", spread(this.statusTroubledMs)],
       [
         "lost by the keeper's death",
         `${this.lostByKeeper.bytes} bytes in ${this.kills.keeper} kills (${this.lostByKeeper.holes} holes, ${this.lostByKeeper.ends} last words)`,

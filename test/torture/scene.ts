@@ -4,12 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { type Control, control, Unreachable } from "../../src/control/client.ts";
+import { type Control, control } from "../../src/control/client.ts";
 import type { Action } from "../../src/control/daemon.ts";
 import { allPids, isAlive, monotonicMs, readStat } from "../../src/keeper/process-identity.ts";
 import { Random } from "../../src/sim/random.ts";
 import { Box, kill } from "../scenarios/box.ts";
 import type { Ledger } from "./ledger.ts";
+import { pause } from "./pause.ts";
+import { Reasons } from "./reasons.ts";
+import { watchStatus } from "./status-watch.ts";
 import { leaderAt, type Sight, Witness } from "./witness.ts";
 import { definition, prepareWriters, type Writer } from "./writers.ts";
 
@@ -39,11 +42,7 @@ export class Scene {
   readonly writers: readonly Writer[];
   readonly witness: Witness;
   readonly #patienceMs: number;
-  /** Reasons for a new process, and new processes, since everything was last at rest, by service. */
-  readonly #permits = new Map<string, number>();
-  readonly #begun = new Map<string, number>();
-  readonly #atRest = new Map<string, { run: number; pid: number }>();
-  readonly #pids = new Map<string, number>();
+  readonly #reasons: Reasons;
   readonly #deaths = new Map<string, number>();
   readonly #keeperless: Window[] = [];
   readonly #awaited = new Map<string, { killedAt: number; run: number; troubles: number }>();
@@ -51,14 +50,14 @@ export class Scene {
   readonly #unfinished = new Set<Promise<void>>();
   /** How often core or keeper were killed or stopped: a measurement in which that changes measures something else. */
   #troubles = 0;
-  #isWatching = true;
-  #watching: Promise<void> = Promise.resolve();
+  #stopWatching = async (): Promise<void> => {};
   #guests = 0;
 
   constructor(writers: readonly Writer[], { seed, patienceMs }: Hardship, ledger: Ledger) {
     this.random = new Random(seed);
     this.writers = writers;
     this.ledger = ledger;
+    this.#reasons = new Reasons((promise) => ledger.breaks(promise));
     this.#patienceMs = patienceMs;
     prepareWriters(this.box, writers);
     mkdirSync(this.box.path("log"));
@@ -67,7 +66,15 @@ export class Scene {
 
   async begin(): Promise<void> {
     await this.box.start();
-    this.#watching = this.#watchStatus();
+    this.#stopWatching = watchStatus({
+      control: this.control,
+      ledger: this.ledger,
+      patienceMs: this.#patienceMs,
+      troubles: () => this.#troubles,
+      onStatus: (all) => {
+        for (const { name, run, pid } of all) this.#reasons.hear(name, run, pid);
+      },
+    });
     await this.comeToRest();
   }
 
@@ -158,7 +165,7 @@ export class Scene {
     if (seen === undefined) return;
     const now = leaderAt(seen.pid, this.box.path("run"));
     if (now === null || now.startTicks !== seen.startTicks) return;
-    this.#permit(name);
+    this.#reasons.give(name);
     this.ledger.kills.service++;
     this.#awaited.set(name, { killedAt: monotonicMs(), run: now.run, troubles: this.#troubles });
     this.ledger.tell(`   KILL ${name} run ${now.run} pid ${now.pid}`);
@@ -187,7 +194,7 @@ export class Scene {
     const next = { ...last, [what]: last[what] + 1 };
     this.#editions.set(writer.name, next);
     this.ledger.tell(`   edit ${writer.name}: another ${what}`);
-    if (what === "edition") this.#permit(writer.name);
+    if (what === "edition") this.#reasons.give(writer.name);
     this.box.write(`${writer.name}.yaml`, definition(writer, next.edition, next.remark));
   }
 
@@ -233,24 +240,7 @@ export class Scene {
       return late.length === 0 && missing === 0 && added.length + changed.length + removed.length === 0;
     };
     await this.#until("all services are back", isAtRest, () => stragglers);
-    for (const { name, run, pid } of await this.control.services()) this.#compare(name, run, pid ?? 0);
-    this.#permits.clear();
-    this.#begun.clear();
-  }
-
-  #compare(name: string, run: number, pid: number): void {
-    const last = this.#atRest.get(name);
-    this.#atRest.set(name, { run, pid });
-    if (last === undefined) return;
-    const permits = this.#permits.get(name) ?? 0;
-    const begun = this.#begun.get(name) ?? 0;
-    // Run numbers may be skipped: one that was decided on dies with its keeper before it is a process.
-    if (begun > permits) {
-      this.ledger.breaks(`${name} was started ${begun} times (run ${last.run} to ${run}), for ${permits} reasons`);
-    }
-    if (run === last.run && pid !== last.pid) this.ledger.breaks(`${name} run ${run}: pid ${last.pid} became ${pid}`);
-    if (permits === 0 && pid !== last.pid)
-      this.ledger.breaks(`${name}: pid ${last.pid} became ${pid}, nobody killed it`);
+    this.#reasons.settle(await this.control.services());
   }
 
   /** Did this run end while no keeper was there, so that its last words are gone with its pipe? */
@@ -273,8 +263,7 @@ export class Scene {
   /** A stop of svcd is a stop, also when the core that was asked for it dies. Resolves with svcd's exit status. */
   async shutDown(): Promise<number | NodeJS.Signals | null> {
     await Promise.all(this.#unfinished);
-    this.#isWatching = false;
-    await this.#watching;
+    await this.#stopWatching();
     const { core } = await this.health();
     const dies = this.random.happens(0.5);
     this.ledger.note(dies ? "svctl shutdown, the core dies" : "svctl shutdown");
@@ -292,7 +281,7 @@ export class Scene {
   }
 
   async close(): Promise<void> {
-    this.#isWatching = false;
+    await this.#stopWatching();
     await this.witness.close();
     await this.box.destroy();
   }
@@ -313,44 +302,11 @@ export class Scene {
       this.#deaths.set(`${service}#${run}`, sight.at);
       return;
     }
-    this.#begun.set(service, (this.#begun.get(service) ?? 0) + 1);
+    this.#reasons.begins(service);
     const awaited = this.#awaited.get(service);
     if (awaited === undefined || run <= awaited.run) return;
     this.#awaited.delete(service);
     if (awaited.troubles === this.#troubles) this.ledger.serviceBackMs.push(sight.at - awaited.killedAt);
-  }
-
-  /** One question after the other, all the time. */
-  async #watchStatus(): Promise<void> {
-    let askedAt = monotonicMs();
-    let troubles = this.#troubles;
-    while (this.#isWatching) {
-      try {
-        const all = await this.control.services();
-        const ms = monotonicMs() - askedAt;
-        const isExcused = troubles !== this.#troubles;
-        (isExcused ? this.ledger.statusExcusedMs : this.ledger.statusMs).push(ms);
-        if (ms > this.#patienceMs) this.ledger.breaks(`status took ${Math.round(ms)} ms`);
-        for (const { name, run, pid } of all) this.#watchPid(name, run, pid);
-        await pause(50);
-      } catch (error) {
-        if (!(error instanceof Unreachable)) this.ledger.breaks(`status was refused: ${error}`);
-        else if (monotonicMs() - askedAt < this.#patienceMs) {
-          await pause(5);
-          continue; // Knocks again: how long one waits for an answer counts, not how often one asks.
-        } else if (troubles === this.#troubles) this.ledger.breaks(`status had no answer: ${error.message}`);
-      }
-      askedAt = monotonicMs();
-      troubles = this.#troubles;
-    }
-  }
-
-  #watchPid(name: string, run: number, pid: number | null): void {
-    if (pid === null) return;
-    const key = `${name}#${run}`;
-    const known = this.#pids.get(key);
-    if (known !== undefined && known !== pid) this.ledger.breaks(`${key} was pid ${known}, then ${pid}`);
-    this.#pids.set(key, pid);
   }
 
   #killCore(pid: number): void {
@@ -397,15 +353,11 @@ export class Scene {
   /** Its answer may be lost with the core; then it is asked again. */
   async #act(action: Action, name: string): Promise<void> {
     await this.#until(`svctl ${action} ${name}`, async () => {
-      if (action !== "stop") this.#permit(name);
+      if (action !== "stop") this.#reasons.give(name);
       this.ledger.tell(`   ask: ${action} ${name}`);
       const [result] = await this.control.act(action, [name]);
       return result !== undefined && result.outcome !== "refused";
     });
-  }
-
-  #permit(name: string): void {
-    this.#permits.set(name, (this.#permits.get(name) ?? 0) + 1);
   }
 
   #inBackground(work: Promise<void>): void {
@@ -428,8 +380,4 @@ export class Scene {
     }
     this.ledger.breaks(`not within ${this.#patienceMs / 1000} s: ${what} (${saw()}${error})`);
   }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
 }

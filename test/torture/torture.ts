@@ -9,8 +9,9 @@ import { monotonicMs } from "../../src/keeper/process-identity.ts";
 import { isAlive, processesOf } from "../scenarios/box.ts";
 import { anyDeed } from "./deeds.ts";
 import { Ledger } from "./ledger.ts";
+import { pause } from "./pause.ts";
 import { RotatingLog } from "./rotating-log.ts";
-import { type Hardship, pause, Scene } from "./scene.ts";
+import { type Hardship, Scene } from "./scene.ts";
 import { progressOf, type Writer, writers } from "./writers.ts";
 import { WrittenOrder } from "./written-order.ts";
 
