@@ -213,7 +213,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "lint",
-    usage: "[FILE…]",
+    usage: "[FILE… | DIRECTORY…]",
     summary: "everything that is wrong or rarely meant in crontabs; without a file, in all of cron.d",
     options: ["json"],
     words: [0, ANY],

@@ -49,6 +49,7 @@ test("svctl lint tells of a crontab that others could have written, and of a dir
   const { exitCode, stdout } = await svctl({ root: join(nowhere.root, "rights") }, "lint");
   assert.equal(exitCode, 1);
   assert.match(stdout, /open:1:1: others may write it \(mode 0666\)\n {2}fix: chmod go-w .*cron.d\/open\n/);
+  assert.equal((await svctl(nowhere, ["lint", directory])).stdout, stdout);
   const nothing = await svctl({ root: join(nowhere.root, "nothing") }, "lint");
   assert.match(nothing.stderr, /cannot read the directory of jobs \(ENOENT\)/);
 });

@@ -19,20 +19,21 @@ interface Finding extends Mistake {
 }
 
 export async function run(call: Call): Promise<number> {
-  const given = call.words.map((word) => call.world.absolute(word));
-  const files = given.length > 0 ? given : filesOf(call.places.cron);
+  const named = call.words.map((word) => call.world.absolute(word));
+  const paths = (named.length > 0 ? named : [call.places.cron]).flatMap((path) => {
+    const isFile = named.length > 0 && statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true;
+    return isFile ? [{ path, isNamed: true }] : filesOf(path).map((file) => ({ path: file, isNamed: false }));
+  });
   const findings: Finding[] = [];
   let jobs = 0;
   const around = surroundings(call);
-  for (const path of files) {
-    const isGiven = given.length > 0;
-    const about = isGiven ? null : aboutTheFile(path, call.world.uid);
+  for (const { path, isNamed } of paths) {
+    const isYaml = /\.ya?ml$/.test(path);
+    if (isNamed && isYaml) throw usage(`${path} is no crontab`, "its mistakes are in svctl plan");
+    // Of a file that was named, neither name nor rights matter: it may be on its way to where they do.
+    const about = isNamed ? null : aboutTheFile(path, call.world.uid);
     if (about !== null) findings.push(about);
-    if (!isGiven && jobFileKind(basename(path)) === null) continue;
-    if (/\.ya?ml$/.test(path)) {
-      if (isGiven) throw usage(`${path} is no crontab`, "its mistakes are in svctl plan");
-      continue;
-    }
+    if (isYaml || (!isNamed && jobFileKind(basename(path)) === null)) continue;
     const text = textOf(path);
     const crontab = readCrontab(text, path, formOf(path));
     jobs += crontab.jobs.length;
@@ -42,7 +43,7 @@ export async function run(call: Call): Promise<number> {
     );
   }
   if (call.json) sayJson(call, findings.map(asJson));
-  else sayFindings(call, files.length, jobs, findings);
+  else sayFindings(call, paths.length, jobs, findings);
   return findings.length === 0 ? EXIT.done : EXIT.failed;
 }
 

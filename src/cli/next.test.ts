@@ -76,6 +76,7 @@ test("a date without an offset is what a clock there shows", async () => {
   assert.equal(await first("2026-03-08T02:30"), "2026-03-08T07:31:00Z"); // It never shows that.
   assert.equal(await first("2026-11-01T01:30"), "2026-11-01T05:31:00Z"); // Of the two, the first.
   assert.equal(await first("2026-11-01T01:30-05:00"), "2026-11-01T06:31:00Z");
+  assert.equal(await first("2026-11-01T06:30:59.999999+00:00"), "2026-11-01T06:31:00Z");
 });
 
 test("wrong words are told", async () => {
@@ -99,6 +100,7 @@ test("people see the clock there, how long it is, and why a start is for several
     /^Sun 2026-03-29 03:00:00 \+02:00 {2}238d 11h ago {2}\(one start for 2\)\nMon 2026-03-30 02:00:00/,
   );
   assert.equal((await svctl(nowhere, ["next", "0 0 31 2 *"])).stdout, "never\n");
+  assert.equal((await svctl(nowhere, ["next", "@reboot"])).stdout, "once when the machine has started\n");
 });
 
 test("svctl explain says it in words, with what changes of the clocks do", async () => {

@@ -1,4 +1,5 @@
 /** `svctl next`: when a schedule is due, without a daemon. */
+import { explain } from "../schedule/explain.ts";
 import { askedSchedule, iso, localTimeIn } from "./asked-schedule.ts";
 import { type Call, say, sayJson } from "./call.ts";
 import { EXIT } from "./failure.ts";
@@ -13,7 +14,7 @@ The rules are those of Debian's cron, also where clocks are changed: see svctl e
 comes has an empty list, and that is no failure.`;
 
 export async function run(call: Call): Promise<number> {
-  const { text, zone, slots, warnings } = askedSchedule(call);
+  const { text, schedule, zone, slots, warnings } = askedSchedule(call);
   if (call.json) {
     sayJson(call, { expr: text, timezone: zone.name, next: slots.map(({ at }) => iso(at)), warnings });
     return EXIT.done;
@@ -25,7 +26,7 @@ export async function run(call: Call): Promise<number> {
     { text: coalesced > 1 ? `(one start for ${coalesced})` : "" },
   ]);
   for (const line of table(rows, null)) say(call.world.out, line);
-  if (slots.length === 0) say(call.world.out, "never");
+  if (slots.length === 0) say(call.world.out, schedule.kind === "boot" ? explain(schedule) : "never");
   sayWarnings(call, text, warnings);
   return EXIT.done;
 }

@@ -51,7 +51,7 @@ export const UTC: Zone = { name: "UTC", offsetAt: () => 0, shiftOn: () => null }
  * first time, what it never shows is the time after the gap. null: it is none.
  */
 export function instantOf(text: string, zone: Zone): WallTime | null {
-  const found = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/.exec(
+  const found = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/.exec(
     text.trim(),
   );
   if (found === null) return null;
