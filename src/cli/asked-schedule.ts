@@ -7,7 +7,7 @@ import { lintSchedule } from "../schedule/lint.ts";
 import { type Slot, slotsBetween } from "../schedule/next.ts";
 import type { Remark } from "../schedule/remark.ts";
 import type { Schedule, WallTime } from "../schedule/schedule.ts";
-import { instantOf, type Zone, zoneNamed } from "../schedule/zone.ts";
+import { instantOf, wrongZone, type Zone, zoneNamed } from "../schedule/zone.ts";
 import type { Call } from "./call.ts";
 import { EXIT, Failure, usage } from "./failure.ts";
 import { countOf, type OptionName } from "./options.ts";
@@ -69,7 +69,7 @@ export function askedSchedule(call: Call): AskedSchedule {
 function zoneOf(given: string | undefined, spelled: string): Zone {
   const name = given ?? (new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
   const zone = zoneNamed(name);
-  if (zone === null) throw usage(`\`${spelled} ${name}\`: no such time zone`, "write it like Europe/Berlin or UTC");
+  if (zone === null) throw usage(`\`${spelled} ${name}\`: no such time zone`, wrongZone(name)?.fix);
   return zone;
 }
 

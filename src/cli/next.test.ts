@@ -85,7 +85,10 @@ test("wrong words are told", async () => {
     assert.equal(exitCode, 2);
     return stderr;
   };
-  assert.match(await complaint("@daily", "--tz", "Europe/Berln"), /`--tz Europe\/Berln`: no such time zone/);
+  assert.match(
+    await complaint("@daily", "--tz", "Europe/Berln"),
+    /`--tz Europe\/Berln`: no such time zone\n {2}fix: {3}did you mean `Europe\/Berlin`\?/,
+  );
   assert.match(await complaint("@daily", "--from", "2026-02-30"), /`--from 2026-02-30` is no date/);
   assert.match(await complaint("@daily", "-n", "0"), /`-n 0` is out of bounds/);
   assert.match(await complaint("@daily", "--dialect", "quartz"), /unknown dialect `quartz`/);

@@ -12,7 +12,7 @@
 import { readCrontabExpression } from "../schedule/crontab-expression.ts";
 import type { Rule as ScheduleRule } from "../schedule/remark.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { zoneNamed } from "../schedule/zone.ts";
+import { wrongZone } from "../schedule/zone.ts";
 import { type Annotation, noAnnotation, readAnnotation, wordsForSvcd } from "./cron-annotation.ts";
 import { environmentOf, splitCommand } from "./crontab-line.ts";
 import { type Flaw, quoted } from "./flaw.ts";
@@ -189,15 +189,12 @@ class Reader {
 
   #zone(number: number, line: string, value: string): void {
     const at = line.indexOf("CRON_TZ");
-    this.#isZoneUnknown = value !== "" && zoneNamed(value) === null;
+    const wrong = value === "" ? null : wrongZone(value);
+    this.#isZoneUnknown = wrong !== null;
     this.#timezone = value === "" || this.#isZoneUnknown ? null : value;
-    if (this.#isZoneUnknown) {
-      const what = `${quoted(value)} is no time zone, so the jobs below are not taken`;
-      return this.#mistake(number, line, {
-        what,
-        fix: "write it like Europe/Berlin or UTC",
-        at: line.indexOf(value, at),
-      });
+    if (wrong !== null) {
+      const what = `${wrong.what}, so the jobs below are not taken`;
+      return this.#mistake(number, line, { what, fix: wrong.fix, at: line.indexOf(value, at) });
     }
     const what = "Debian's cron ignores CRON_TZ; svcd runs the jobs below by that zone";
     this.#warn(number, line, { what, fix: "nothing, if that is meant", at }, "cron-tz");

@@ -9,10 +9,20 @@ export const UNFINISHED_MERGE = "the file holds the marks of an unfinished merge
 /** To YAML the brace of an unquoted `${` begins another map. */
 const VARIABLE_IN_BRACKETS = /^[^"'#]*(?:\[|(?<!\$)\{)[^"']*?\$\{/;
 
+/** A schedule that begins with a star and is not quoted. */
+const STAR_AND_MORE = /^\s*(?:- +)*(?:[\w.-]+: +)?(?=\*\S*\s+\S)/;
+
+const ALIAS: Flaw = {
+  what: "a value that begins with * or & is an alias or an anchor to YAML",
+  fix: "put the value in quotes",
+};
+
 /** `line` is the line it points at; `source` the whole file. `at` in the answer counts from the start of that line. */
 export function wordsForPeople(error: Pick<YAMLError, "code" | "message" | "pos">, line: string, source: string): Flaw {
   if (/^(<{7}|={7}|>{7})( |$)/.test(line))
     return { what: UNFINISHED_MERGE, fix: "resolve the conflict between <<<<<<< and >>>>>>>" };
+  const star = STAR_AND_MORE.exec(line);
+  if (star !== null) return { ...ALIAS, at: star[0].length };
   const variable = VARIABLE_IN_BRACKETS.exec(line);
   if (variable !== null) {
     return {
@@ -77,10 +87,7 @@ export function wordsForPeople(error: Pick<YAMLError, "code" | "message" | "pos"
       return { what: "tags such as `!name` have no meaning here", fix: "remove the tag, or put the value in quotes" };
     case "BAD_ALIAS":
     case "ALIAS_PROPS":
-      return {
-        what: "a value that begins with * or & is an alias or an anchor to YAML",
-        fix: "put the value in quotes",
-      };
+      return ALIAS;
     case "UNEXPECTED_TOKEN":
       if (message.includes("at node end"))
         return {

@@ -5,6 +5,8 @@
  * the midnights of UTC that were asked for. Where two midnights differ, the shift between them is found to the second by
  * halving. Two shifts within one day would be taken for one; no zone has had that.
  */
+import { bad, type Flaw, quoted } from "../plan/flaw.ts";
+import { suggestion } from "../plan/suggest.ts";
 import type { WallTime } from "./schedule.ts";
 
 export interface Zone {
@@ -45,6 +47,13 @@ export function zoneNamed(name: string): Zone | null {
 }
 
 export const UTC: Zone = { name: "UTC", offsetAt: () => 0, shiftOn: () => null };
+
+/** Why this is no time zone, with what was meant; null: it is one. */
+export function wrongZone(name: string): Flaw | null {
+  if (zoneNamed(name) !== null) return null;
+  const near = suggestion(name, Intl.supportedValuesOf("timeZone"), "write it like Europe/Berlin or UTC");
+  return bad(`${quoted(name)} is no time zone`, near).flaw;
+}
 
 /**
  * An ISO date or date with time; without an offset it is what a clock there shows. What such a clock shows twice is the
