@@ -39,8 +39,11 @@ const version = typeof SVCD_VERSION === "string" ? SVCD_VERSION : "dev";
 /** The channel to the keeper. */
 const KEEPER_FD = 3;
 const SOCKET_AGAIN_MS = 1_000;
-/** `when:` and full disks: the machine tells nobody when it changes. */
-const LOOK_AROUND_MS = 2_000;
+/** `when:` looks at the machine, which tells nobody when it changes. Only while somebody is SKIPPED: idle is idle. */
+const RECHECK_CONDITIONS_MS = 2_000;
+/** Full disks tell nobody when there is room again. At rest rarely: idle is idle. */
+const LOOK_FOR_TROUBLE_MS = 15_000;
+const LOOK_AGAIN_IN_TROUBLE_MS = 2_000;
 
 const root = process.argv[2] === "--root" ? (process.argv[3] ?? null) : null;
 const where = places({ root, env: process.env, uid: process.getuid?.() ?? 0, exists: existsSync });
@@ -127,6 +130,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         const before = stateWord(news.before.state);
         oom.note(news.service, news.before, news.after);
         events.add({ type: "state", at, before, service });
+        if (news.after.state.at === "skipped") recheckSoon();
         if (before !== service.state) log.info(`${service.name}: ${before} → ${service.state} (${service.why})`);
         return;
       }
@@ -138,6 +142,19 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         events.add({ type: "daemon", at, text: news.text });
         log.info(news.text);
     }
+  }
+
+  let willRecheck = false;
+  function recheckSoon(): void {
+    if (willRecheck) return;
+    willRecheck = true;
+    setTimeout(() => {
+      willRecheck = false;
+      recheckConditions();
+    }, RECHECK_CONDITIONS_MS);
+  }
+  function recheckConditions(): void {
+    if (supervisor.recheckConditions()) recheckSoon();
   }
 
   let mistakesTold = "";
@@ -184,12 +201,10 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     for (const text of now) if (isNews(text, troubled)) log.warn(text);
     if (now.length === 0 && troubled.length > 0) log.info("what was troubling svcd is over");
     troubled = now;
+    setTimeout(noteTroubles, troubled.length > 0 ? LOOK_AGAIN_IN_TROUBLE_MS : LOOK_FOR_TROUBLE_MS);
   };
   noteTroubles();
-  setInterval(() => {
-    supervisor.recheckConditions();
-    noteTroubles();
-  }, LOOK_AROUND_MS);
+  recheckConditions();
 
   const daemon = localDaemon({
     supervisor,

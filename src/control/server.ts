@@ -25,7 +25,7 @@ export interface Limits {
   /** A local client writes its request in microseconds; one that needs this long holds the connection for nothing. */
   readonly headersMs: number;
   readonly requestMs: number;
-  /** How often the two limits above are looked at. */
+  /** How often the two limits above are looked at. Not oftener: it wakes the core, also when nobody asks for anything. */
   readonly lookEveryMs: number;
   /** A list of all names of a thousand services fits several times. */
   readonly bodyBytes: number;
@@ -42,7 +42,7 @@ export const LIMITS: Limits = {
   streams: 384,
   headersMs: 10_000,
   requestMs: 30_000,
-  lookEveryMs: 5_000,
+  lookEveryMs: 15_000,
   bodyBytes: 64 * 1024,
   headerBytes: 64 * 1024,
   answerMs: 60_000,

@@ -169,8 +169,11 @@ export class Supervisor {
     for (const name of [...added, ...removed, ...changed.map((change) => change.name)]) this.#notApplied.add(name);
   }
 
-  /** Conditions (`when:`) depend on the machine, not on our files: look at them again. */
-  recheckConditions(): void {
+  /**
+   * Conditions (`when:`) depend on the machine, not on our files: look at them again. Answers whether anybody is still
+   * SKIPPED for one, and this must be called again.
+   */
+  recheckConditions(): boolean {
     for (const [name, { service, life }] of this.#loop.members) {
       if (life.state.at !== "skipped" || life.wanted === "down") continue;
       const reason = this.#ports.launcher.unmet(service);
@@ -178,6 +181,7 @@ export class Supervisor {
       else if (reason !== life.state.reason) this.#loop.enqueue(name, { type: "skip", reason });
     }
     this.#loop.drain();
+    return [...this.#loop.members.values()].some(({ life }) => life.state.at === "skipped" && life.wanted === "up");
   }
 
   #compare(plan: Plan): PlanReport {
