@@ -1,11 +1,14 @@
 /**
  * Builds dist/: one CommonJS file for each program, because on Node 22 and later an ESM `import "node:http"` costs 26 ms
- * and 13 MB at every start. What a program imports with `await import()` stays lazy inside its file.
+ * and 13 MB at every start. What a program imports with `await import()` stays lazy inside its file. Without blanks and
+ * comments, and in ASCII only: the source stays in the memory of whoever runs it, two bytes a character if one is not ASCII.
  *
  * Each file is written beside its place and renamed into it, so that a program that starts meanwhile never reads half.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { globSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
+import { promisify } from "node:util";
 import { build } from "esbuild";
 
 process.chdir(`${import.meta.dirname}/..`);
@@ -28,6 +31,7 @@ put("dist/package.json", `{ "type": "commonjs" }\n`); // The package itself is "
 const built = [];
 const broken = [];
 await Promise.all(PROGRAMS.map(([source, name]) => bundle(source, name)));
+if (broken.length === 0) await compileControlCommandAhead();
 
 const { servicesJsonSchema, settingsJsonSchema } = await import("../src/plan/json-schema.ts");
 put("dist/services.schema.json", `${JSON.stringify(servicesJsonSchema(), null, 2)}\n`); // Shipped services.d files point there.
@@ -58,19 +62,75 @@ async function bundle(source, name) {
         SVCD_VERSION: JSON.stringify(version),
         "import.meta.dirname": "__dirname",
         "import.meta.filename": "__filename",
-        "import.meta.url": "__fileUrl",
       },
-      banner: { js: `const __fileUrl = require("node:url").pathToFileURL(__filename).href;` },
+      minifyWhitespace: true, // Names stay, for the stack of a bug.
+      lineLimit: 120,
+      charset: "ascii",
       legalComments: "none",
       logLevel: "warning",
       logLimit: 5,
     });
     const [{ contents }] = outputFiles;
+    if (contents.some((byte) => byte > 127)) {
+      console.error(`${source}: its bundle is not ASCII: write \\u2018 and the like in regular expressions`);
+      throw new Error();
+    }
     put(`dist/${name}.js`, contents);
     built.push(`${name}.js (${Math.ceil(contents.length / 1024)} kB)`);
   } catch {
-    broken.push(source); // esbuild has said why.
+    broken.push(source); // Why has been said.
   }
+}
+
+/**
+ * A person waits for each start of svctl, so what its usual commands use is compiled here and not there: each is run once
+ * against a stand-in for svcd. The file is then loaded by a few lines in its place. Another Node than this one, or one that
+ * was given options for V8, finds no compiled form that fits, and compiles by itself.
+ */
+async function compileControlCommandAhead() {
+  const body = "dist/svctl.body.js";
+  const cache = `dist/svctl.${process.version}-${process.arch}.cache`;
+  const { FakeDaemon, plan, service } = await import("../src/cli/fake-daemon.ts");
+  await using daemon = await new FakeDaemon().open();
+  daemon.services = [service({ name: "web" })];
+  let run = 1;
+  const comesUp = () => void setTimeout(() => daemon.becomes({ name: "web", run: ++run }), 10);
+  daemon.on("POST", "/v1/services/web/restart", () => {
+    comesUp();
+    return [{ name: "web", outcome: "done", what: "restarted", runBefore: run }];
+  });
+  daemon.on("POST", "/v1/plan/apply", () => {
+    comesUp();
+    return plan({ added: ["web"] });
+  });
+  // The body before the form that belongs to it: never may a form of another body lie beside it.
+  for (const old of globSync("dist/svctl.*.cache")) rmSync(old);
+  const source = readFileSync("dist/svctl.js", "latin1");
+  put(body, `(function (exports, require, module, __filename, __dirname) {${source}})`);
+  const made = `dist/.${process.pid}.cache`;
+  const env = { ...process.env, SVCD_ROOT: daemon.root, NODE_OPTIONS: "" };
+  for (const words of [["status"], ["restart", "web"], ["apply"]]) {
+    await promisify(execFile)(process.execPath, ["scripts/compile-ahead.cjs", body, made, ...words], {
+      env,
+      timeout: 20_000,
+    });
+  }
+  renameSync(made, cache);
+  put(
+    "dist/svctl.js",
+    `// Runs svctl.body.js in the compiled form that was made of it when it was built, if this is the Node that made it.
+const { readFileSync } = require("node:fs");
+const { Script } = require("node:vm");
+const body = \`\${__dirname}/svctl.body.js\`;
+const source = readFileSync(body, "latin1");
+let cachedData;
+try {
+  cachedData = readFileSync(\`\${__dirname}/svctl.\${process.version}-\${process.arch}.cache\`);
+} catch {}
+const script = new Script(source, { filename: body, cachedData });
+script.runInThisContext()(exports, require, module, __filename, __dirname);
+`,
+  );
 }
 
 function put(path, contents) {

@@ -141,7 +141,7 @@ const RULES: readonly Rule[] = [
     }),
   },
   {
-    says: /version [`'"‘]?((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)['"’]? not found(?: \(required by ([^)]+)\))?/,
+    says: /version [`'"\u2018]?((?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)['"\u2019]? not found(?: \(required by ([^)]+)\))?/,
     means: ({ match: [, version, by] }) => ({
       cause: `${by ?? "the program"} was built for a newer system: it needs ${version}`,
       advice: "use a build for this system, or run it in a container with a newer one",
