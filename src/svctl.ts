@@ -2,9 +2,8 @@
  * svctl, the control command: wires cli/ to this process. Everything that one command alone needs is loaded by it,
  * because a person waits for each start.
  */
-import { existsSync } from "node:fs";
+import { existsSync, fstatSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Screen, World } from "./cli/call.ts";
 import { main } from "./cli/main.ts";
 
@@ -12,11 +11,11 @@ import { main } from "./cli/main.ts";
 declare const SVCD_VERSION: string | undefined;
 
 const world: World = {
-  out: screen(() => process.stdout),
-  err: screen(() => process.stderr),
+  out: screen(1, () => process.stdout),
+  err: screen(2, () => process.stderr),
   env: process.env,
   uid: process.getuid!(),
-  program: fileURLToPath(import.meta.url),
+  program: import.meta.filename,
   version: typeof SVCD_VERSION === "string" ? SVCD_VERSION : "0.0.0-source",
   now: () => new Date(),
   exists: existsSync,
@@ -31,8 +30,11 @@ void main(process.argv.slice(2), world).then((exitCode) => {
   process.exitCode = exitCode;
 });
 
-/** Node makes its streams when they are first asked for, so nobody pays for the one that stays silent. */
-function screen(stream: () => NodeJS.WriteStream): Screen {
+/**
+ * Node makes its streams when they are first asked for, and 2 ms later they are there: words to a pipe or a file do without.
+ * Output of services goes through them, because it can wait for its reader without holding up Ctrl-C.
+ */
+function screen(fd: number, stream: () => NodeJS.WriteStream): Screen {
   let opened: NodeJS.WriteStream | null = null;
   const open = () => {
     if (opened === null) {
@@ -43,13 +45,26 @@ function screen(stream: () => NodeJS.WriteStream): Screen {
   };
   return {
     write(text) {
-      open().write(text);
+      if (opened !== null || typeof text !== "string") open().write(text);
+      else writeNow(fd, text, (rest) => open().write(rest));
     },
     get isTTY() {
-      return open().isTTY === true;
+      return (opened !== null || fstatSync(fd).isCharacterDevice()) && open().isTTY === true;
     },
     columns: () => open().columns || Number(process.env["COLUMNS"]) || 80,
   };
+}
+
+function writeNow(fd: number, text: string, later: (rest: Buffer) => void): void {
+  let rest = Buffer.from(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EAGAIN")
+      later(rest); // Somebody else has made it non-blocking, and it is full.
+    else whenItCannotBeWritten(error as NodeJS.ErrnoException);
+  }
 }
 
 /** `svctl logs -f | head` has seen enough: that is no error. A full disk is one. */

@@ -36,7 +36,7 @@ export async function actAndWait(call: Call, deed: Deed, goal: Goal): Promise<nu
     }
     return teller.finish();
   }
-  const open = await watch(call);
+  const open = watch(call);
   try {
     const results = await deed();
     for (const result of results) if (result.outcome === "refused") teller.tell(result);

@@ -19,7 +19,7 @@ export async function run(call: Call): Promise<number> {
   }
   const timeoutMs = timeoutOf(call);
   const teller = new Teller(call);
-  const open = wantsToWait(call) ? await watch(call) : null;
+  const open = wantsToWait(call) ? watch(call) : null;
   try {
     const results = await call.daemon.act("reload", call.words);
     const statuses = new Map((await call.daemon.services()).map((status) => [status.name, status]));

@@ -35,7 +35,7 @@ function print(call: Call, statuses: readonly ServiceStatus[], health: HealthRep
   if (statuses.length === 0) say(out, `no services yet: put a file into ${plain(call.places.services)}`);
   else {
     const columns = out.isTTY ? out.columns() : null;
-    for (const line of statusTable(statuses, { ink: call.ink, columns, now: call.world.now() })) say(out, line);
+    say(out, statusTable(statuses, { ink: call.ink, columns, now: call.world.now() }).join("\n"));
   }
   for (const trouble of health?.troubles ?? []) say(out, call.ink.paint("red", `trouble: ${plain(trouble)}`));
   for (const note of notes(statuses, health?.mistakes ?? 0)) say(out, call.ink.paint("yellow", note));

@@ -12,7 +12,7 @@ import { watch } from "./wait.ts";
 
 export async function takeUp(call: Call, words: readonly string[]): Promise<number> {
   const timeoutMs = timeoutOf(call);
-  const open = wantsToWait(call) ? await watch(call) : null;
+  const open = wantsToWait(call) ? watch(call) : null;
   try {
     const runs = new Map((await call.daemon.services()).map(({ name, run }) => [name, run]));
     if (!isAll(words)) requireKnown(call, words, await call.daemon.plan(), new Set(runs.keys()));

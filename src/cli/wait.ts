@@ -29,17 +29,21 @@ export interface Wait {
   readonly spinner: Spinner;
 }
 
-/** Opened before the request, so that nothing of what follows from it is missed. */
 export interface Watch {
   /** Resolves when all are settled, the time is up, or the person interrupts. */
   settle(all: readonly Awaited[], wait: Wait): Promise<"settled" | "interrupted">;
   close(): void;
 }
 
-export async function watch(call: Call): Promise<Watch> {
-  await call.daemon.health(); // Whether it is there at all is known at once.
+/**
+ * Opened first, so that nothing of what follows from the request is missed; not waited for, because the request is what
+ * somebody waits for. Where there is nobody to ask, the request says so; where only events cannot be had, asking remains.
+ */
+export function watch(call: Call): Watch {
   let onEvent: (event: DaemonEvent) => void = () => {};
-  const listening = await listen(call, (event) => onEvent(event));
+  const listening = call.daemon.events({ since: null, patienceMs: CORE_IS_AWAY_MS }, ({ event }) => {
+    if (event.type !== "reset") onEvent(event);
+  });
   return {
     close: () => listening.stop(),
     async settle(all, wait) {
@@ -53,25 +57,6 @@ export async function watch(call: Call): Promise<Watch> {
       }
     },
   };
-}
-
-/** Resolves when events are flowing. What is lost after that is found by asking. */
-function listen(call: Call, onEvent: (event: DaemonEvent) => void): Promise<{ stop(): void }> {
-  return new Promise((resolve, reject) => {
-    const listening = call.daemon.events(
-      {
-        since: null,
-        patienceMs: CORE_IS_AWAY_MS,
-        onConnection: (isThere) => {
-          if (isThere) resolve(listening);
-        },
-        onEnd: reject,
-      },
-      ({ event }) => {
-        if (event.type !== "reset") onEvent(event);
-      },
-    );
-  });
 }
 
 class Settling {

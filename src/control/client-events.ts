@@ -2,7 +2,7 @@
  * The event stream as a client hears it: server-sent events, parsed as they come, and taken up again by id when the core
  * was started anew, so that a listener misses nothing and hears nothing twice.
  */
-import { ask, type Exchange, Unreachable } from "./client-http.ts";
+import { ask, type Exchange, Unreachable, uptimeMs } from "./client-http.ts";
 import { refusedBy } from "./client-refused.ts";
 import type { DaemonEvent } from "./daemon.ts";
 
@@ -49,7 +49,7 @@ class Listener {
   #exchange: Exchange | null = null;
   #pause: NodeJS.Timeout | null = null;
   #pauseMs = FIRST_PAUSE_MS;
-  #lostAt = performance.now();
+  #lostAt = uptimeMs();
   #isThere = false;
   #isStopped = false;
 
@@ -101,11 +101,11 @@ class Listener {
     if (this.#isStopped) return;
     if (this.#isThere) {
       this.#isThere = false;
-      this.#lostAt = performance.now();
+      this.#lostAt = uptimeMs();
       this.#options.onConnection?.(false);
     }
     const patience = this.#options.patienceMs ?? Number.POSITIVE_INFINITY;
-    const isTooLate = performance.now() - this.#lostAt >= patience;
+    const isTooLate = uptimeMs() - this.#lostAt >= patience;
     if (error?.reason === "no permission" || isTooLate) {
       this.#giveUp(error ?? new Unreachable("broken answer", this.#socketPath, "the event stream ended"));
       return;

@@ -136,6 +136,11 @@ function written({ method, path, headers, body }: Question): string {
   return `${lines.join("\r\n")}\r\n\r\n${text}`;
 }
 
+/** Not `performance`: Node loads it when it is first asked for, and that takes a millisecond. */
+export function uptimeMs(): number {
+  return process.uptime() * 1000;
+}
+
 class HeadReader {
   isComplete = false;
   /** What came with the end of the head. */

@@ -10,7 +10,7 @@
 
 import type { StreamName } from "../keeper/messages.ts";
 import { type EventOptions, events, type HeardEvent, type Listening } from "./client-events.ts";
-import { ask, type Exchange, type Head, Unreachable } from "./client-http.ts";
+import { ask, type Exchange, type Head, Unreachable, uptimeMs } from "./client-http.ts";
 import { Refused, refusedBy } from "./client-refused.ts";
 import type {
   Action,
@@ -53,12 +53,12 @@ export async function request(
   body?: unknown,
   options: RequestOptions = {},
 ): Promise<Answer> {
-  const until = performance.now() + (options.patienceMs ?? 0);
+  const until = uptimeMs() + (options.patienceMs ?? 0);
   for (;;) {
     try {
       return await requestOnce(socketPath, method, path, body, options.timeoutMs ?? TIMEOUT_MS);
     } catch (error) {
-      if (!(error instanceof Unreachable) || performance.now() >= until) throw error;
+      if (!(error instanceof Unreachable) || uptimeMs() >= until) throw error;
       // A core that died in the middle of its answer: what only asks may be asked again.
       const mayBeAskedAgain =
         error.reason === "nobody listens" || (method === "GET" && error.reason === "broken answer");
