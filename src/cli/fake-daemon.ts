@@ -140,7 +140,11 @@ export class FakeDaemon {
       return;
     }
     if (path === "/v1/health") return void response.end(JSON.stringify(this.health));
-    if (path === "/v1/services") return void response.end(JSON.stringify(this.#named(url.searchParams.get("names"))));
+    if (path === "/v1/services") {
+      response.setHeader("X-Mistakes", this.health.mistakes);
+      response.setHeader("X-Troubles", this.health.troubles.length);
+      return void response.end(JSON.stringify(this.#named(url.searchParams.get("names"))));
+    }
     if (path === "/v1/events") {
       response.writeHead(200, { "Content-Type": "text/event-stream" });
       response.write(": events\nid: 1-0\n\n");

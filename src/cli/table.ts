@@ -13,20 +13,21 @@ const GAP = "  ";
 
 /** `columns: null`: nothing is cut. The lines have no trailing blanks. */
 export function table(rows: readonly (readonly Cell[])[], columns: number | null): string[] {
-  const last = Math.max(0, ...rows.map((row) => row.length)) - 1;
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, width(cell.text));
-    });
+    for (let index = 0; index < row.length - 1; index++) {
+      widths[index] = Math.max(widths[index] ?? 0, width(row[index]!.text));
+    }
   }
   return rows.map((row) => {
     let left = columns ?? Number.POSITIVE_INFINITY;
     const cells = row.map((cell, index) => {
-      const isLast = index === row.length - 1 || index === last;
-      const fitting = columns === null ? cell.text : cut(cell.text, Math.max(0, left));
-      const text = isLast ? fitting : pad(fitting, Math.min(widths[index]!, Math.max(0, left)));
-      left -= width(text) + GAP.length;
+      const isLast = index === row.length - 1;
+      const room = Math.max(0, left);
+      const fitting = columns === null ? cell.text : cut(cell.text, room);
+      const columnWidth = Math.min(widths[index]!, room);
+      const text = isLast ? fitting : pad(fitting, columnWidth);
+      if (!isLast) left -= columnWidth + GAP.length;
       return cell.paint === undefined ? text : cell.paint(text);
     });
     return cells.join(GAP).trimEnd();

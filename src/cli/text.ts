@@ -6,8 +6,12 @@
 // Control characters, the C1 ones that some terminals obey, line separators, and what turns the reading direction.
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
+/** Nearly every text: harmless, and a column for each character. */
+const ORDINARY = /^[\x20-\x7e]*$/;
+
 /** One line that is only seen: `\x1b[2J` stays visible as those characters. */
 export function plain(text: string): string {
+  if (ORDINARY.test(text)) return text;
   return text.replace(UNSAFE, (character) => {
     switch (character) {
       case "\n":
@@ -29,7 +33,7 @@ export function plainLines(text: string): string {
 
 /** How many columns a terminal takes for it. */
 export function width(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (ORDINARY.test(text)) return text.length;
   let columns = 0;
   for (const character of text) columns += columnsOf(character);
   return columns;

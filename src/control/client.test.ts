@@ -36,6 +36,7 @@ test("everything svcd can be asked is a call", async (context) => {
   const svcd = control(socketPath);
   assert.deepEqual(await svcd.health(), daemon.health());
   assert.deepEqual(await svcd.services(), daemon.list);
+  assert.deepEqual(await svcd.overview(["web"]), { services: [daemon.list[1]], mistakes: 4, troubles: 0 });
   assert.deepEqual(await svcd.services(["w*"]), [daemon.list[1]]);
   assert.deepEqual(await svcd.service("web"), daemon.service("web"));
   assert.deepEqual(await svcd.why("web"), await daemon.why("web"));
@@ -128,7 +129,8 @@ test("an answer that arrives byte by byte is put together", async (context) => {
     }
     socket.end();
   });
-  assert.deepEqual(await request(path, "GET", "/"), { status: 200, body: { a: "ü" } });
+  const { status, body } = await request(path, "GET", "/");
+  assert.deepEqual({ status, body }, { status: 200, body: { a: "ü" } });
 });
 
 test("a log comes as raw bytes, with its position, and can be paused", async (context) => {

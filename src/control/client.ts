@@ -26,6 +26,8 @@ export { type EventOptions, type Exchange, events, type Head, type HeardEvent, t
 
 export interface Answer {
   readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Head["headers"];
   /** Parsed JSON; the text itself if it is none. */
   readonly body: unknown;
 }
@@ -76,12 +78,12 @@ function requestOnce(
   timeoutMs: number,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    let status = 0;
+    let head: Head = { status: 0, headers: new Map() };
     let bytes = 0;
     const chunks: Buffer[] = [];
     const exchange = ask(socketPath, { method, path, body }, timeoutMs, {
-      onHead: (head) => {
-        status = head.status;
+      onHead: (theHead) => {
+        head = theHead;
       },
       onBytes: (chunk) => {
         bytes += chunk.length;
@@ -91,7 +93,7 @@ function requestOnce(
         reject(new Unreachable("broken answer", socketPath, "it has no end"));
       },
       onEnd: (error) => {
-        if (error === null) resolve({ status, body: parsed(Buffer.concat(chunks).toString()) });
+        if (error === null) resolve({ ...head, body: parsed(Buffer.concat(chunks).toString()) });
         else reject(error);
       },
     });
@@ -165,8 +167,14 @@ export function control(socketPath: string, options: RequestOptions = {}) {
   return {
     socketPath,
     health: () => get<HealthReport>("/v1/health"),
-    services: (words?: readonly string[]) =>
-      get<readonly ServiceStatus[]>(words === undefined ? "/v1/services" : `/v1/services?names=${selection(words)}`),
+    services: (words?: readonly string[]) => get<readonly ServiceStatus[]>(servicesPath(words)),
+    /** And how many mistakes are in the files, and troubles of svcd itself. */
+    overview: async (words?: readonly string[]) => {
+      const answer = await request(socketPath, "GET", servicesPath(words), undefined, options);
+      const services = accepted<readonly ServiceStatus[]>(answer);
+      const count = (header: string): number => Number(answer.headers.get(header) ?? 0);
+      return { services, mistakes: count("x-mistakes"), troubles: count("x-troubles") };
+    },
     service: (name: string) => get<ServiceDetail>(`/v1/services/${encodeURIComponent(name)}`),
     why: (name: string) => get<WhyReport>(`/v1/services/${encodeURIComponent(name)}/why`),
     act: (action: Action, words: readonly string[]) => onServices(words, action),
@@ -189,9 +197,13 @@ export function control(socketPath: string, options: RequestOptions = {}) {
   };
 }
 
-function accepted<T>({ status, body }: Answer): T {
+function accepted<T>({ status, body }: Pick<Answer, "status" | "body">): T {
   if (status >= 200 && status < 300) return body as T;
   throw refusedBy(status, JSON.stringify(body));
+}
+
+function servicesPath(words: readonly string[] | undefined): string {
+  return words === undefined ? "/v1/services" : `/v1/services?names=${selection(words)}`;
 }
 
 function selection(words: readonly string[]): string {

@@ -76,10 +76,20 @@ function statusOf(answers: Answers): string {
   return answers.type === "application/json" ? String(answers.status) : "200";
 }
 
+/** Path, name, meaning; all are integers. */
+const HEADERS: readonly (readonly [path: string, name: string, says: string])[] = [
+  ["/v1/services", "X-Mistakes", "mistakes in the files"],
+  ["/v1/services", "X-Troubles", "what svcd itself cannot do now: so many sentences are in `troubles` of /v1/health"],
+  ["/v1/services/{name}/logs", "X-Log-Position", "position of the first byte"],
+];
+
 function success({ does, answers, path }: Route): Json {
   const schema = answers.type === "text/plain" ? { type: "string" } : converted(answers.schema, "output");
-  const position = { "X-Log-Position": { description: "position of the first byte", schema: { type: "integer" } } };
-  const headers = path.endsWith("/logs") ? { headers: position } : {};
+  const own = HEADERS.filter(([of]) => of === path).map(([, name, description]) => [
+    name,
+    { description, schema: { type: "integer" } },
+  ]);
+  const headers = own.length === 0 ? {} : { headers: Object.fromEntries(own) as Json };
   return { description: does, ...headers, content: { [answers.type]: { schema } } };
 }
 

@@ -18,6 +18,8 @@ import * as wire from "./wire.ts";
 /** Most words in one list of names: a thousand services, each named, and more than a person ever writes. */
 const MOST_WORDS = 2_000;
 const DEFAULT_LINES = 100;
+const MISTAKES_HEADER = "X-Mistakes";
+const TROUBLES_HEADER = "X-Troubles";
 
 export interface House {
   readonly daemon: Daemon;
@@ -32,7 +34,13 @@ export interface House {
 
 export type Answer =
   /** `afterwards` runs once the answer has been handed over. */
-  | { readonly is: "json"; readonly status: number; readonly body: unknown; readonly afterwards?: () => void }
+  | {
+      readonly is: "json";
+      readonly status: number;
+      readonly body: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly afterwards?: () => void;
+    }
   | { readonly is: "text"; readonly type: string; readonly text: string }
   | { readonly is: "stream"; readonly run: (client: Client) => Running };
 
@@ -114,7 +122,7 @@ export const ROUTES: readonly Route[] = [
   ),
   get(
     "/v1/services",
-    "All services, or those that are named, sorted by name.",
+    "All services, or those that are named, sorted by name; headers count the mistakes in the files and the troubles of svcd itself (see /v1/health).",
     wire.ServicesQuery,
     json(wire.ServiceList),
     services,
@@ -333,7 +341,7 @@ function splitWords(text: string): readonly string[] {
 
 // Answers
 
-function ok(body: unknown): Answer {
+function ok(body: unknown): Extract<Answer, { is: "json" }> {
   return { is: "json", status: 200, body };
 }
 
@@ -358,9 +366,12 @@ function onSelection<Body>(
 
 function services({ house, query }: Asked<v.InferOutput<typeof wire.ServicesQuery>, null>): Answer {
   const all = house.daemon.services();
-  if (query.names === undefined) return ok(all);
+  // What a person who looks at services should see as well, without a second question.
+  const { mistakes, troubles } = house.daemon.health();
+  const headers = { [MISTAKES_HEADER]: String(mistakes), [TROUBLES_HEADER]: String(troubles.length) };
+  if (query.names === undefined) return { ...ok(all), headers };
   const names = new Set(selected(house, splitWords(query.names)));
-  return ok(all.filter(({ name }) => names.has(name)));
+  return { ...ok(all.filter(({ name }) => names.has(name))), headers };
 }
 
 function logs({ name, house, query }: Asked<v.InferOutput<typeof wire.LogsQuery>, null>): Answer {

@@ -242,7 +242,7 @@ class HttpServer implements ControlServer {
     }
     const { afterwards } = answer;
     if (afterwards !== undefined) this.#onceHandedOver(response, afterwards, where);
-    sendText(response, answer.status, "application/json", JSON.stringify(answer.body));
+    sendText(response, answer.status, "application/json", JSON.stringify(answer.body), answer.headers);
   }
 
   /** A client that leaves before it has the answer still gets what it asked for. */
