@@ -77,6 +77,7 @@ export function ask(socketPath: string, question: Question, silenceMs: number, h
     if (isOver || bytes.length === 0) return;
     if (missing !== null) missing -= bytes.length;
     hearer.onBytes(bytes);
+    if (missing !== null && missing <= 0) end(null); // All of it is here; whoever closes the connection may take their time.
   };
 
   socket.setTimeout(silenceMs, () => fail("no answer in time", `${silenceMs / 1000} s without a word`));

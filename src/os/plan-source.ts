@@ -5,7 +5,7 @@
 
 import type { Mistake } from "../plan/mistake.ts";
 import type { DaemonSettings, Plan } from "../plan/plan.ts";
-import { readPlan } from "../plan/read.ts";
+import { type KnownFiles, readPlan } from "../plan/read.ts";
 import type { ConfigFile, ConfigSnapshot } from "./config-directory.ts";
 
 export class PlanSource {
@@ -13,6 +13,7 @@ export class PlanSource {
   readonly #settingsPath: string;
   /** Files of the services that are supervised now. */
   readonly #filesInUse: () => Iterable<string>;
+  readonly #known: KnownFiles = new Map();
   #settings: DaemonSettings | null = null;
 
   constructor(
@@ -33,7 +34,7 @@ export class PlanSource {
   }
 
   planOf({ files, settings, problems }: ConfigSnapshot): Plan {
-    const plan = readPlan({ files: this.#inUseFirst(files ?? []), settings, env: this.#env });
+    const plan = readPlan({ files: this.#inUseFirst(files ?? []), settings, env: this.#env, known: this.#known });
     const daemon = plan.brokenFiles.has(this.#settingsPath) && this.#settings !== null ? this.#settings : plan.daemon;
     this.#settings = daemon;
     const empty = (files ?? []).filter(({ text }) => text === "").map(({ path }) => emptyFile(path));

@@ -79,6 +79,7 @@ export function isKept(service: Service, plan: Pick<Plan, "brokenFiles" | "broke
 
 /** null when they are the same. */
 export function diffServices(before: Service, after: Service): ChangedService | null {
+  if (before === after) return null; // Its file was not read again.
   if (sameText(before, after)) return null;
   const details: FieldChange[] = [];
   let restart = false;

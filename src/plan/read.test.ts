@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { formatMistake } from "./mistake.ts";
+import type { Plan } from "./plan.ts";
+import { type KnownFiles, readPlan } from "./read.ts";
 import { serviceShape } from "./schema.ts";
 import { mistakesOf, planOf, serviceFrom, wrongIn } from "./testing.ts";
 
@@ -789,4 +791,26 @@ test("a thousand files are read in well under a second", () => {
   assert.equal(planOf(files).services.size, 1000);
   const took = performance.now() - before;
   assert.ok(took < 3000, `${Math.round(took)} ms; usually about 250 (the limit leaves room for a busy machine)`);
+});
+
+// --- reading again -------------------------------------------------------------------------------------------------
+
+test("whoever reads again and again gets the plan that a first reading would give", () => {
+  const known: KnownFiles = new Map();
+  const again = (files: Record<string, string>): Plan => {
+    const sources = { files: Object.entries(files).map(([path, text]) => ({ path, text })), settings: null, env: {} };
+    const plan = readPlan({ ...sources, known });
+    assert.deepEqual(plan, readPlan(sources));
+    return plan;
+  };
+  const web = "command: sleep 1\ndepends_on: [db]";
+  const first = again({ "web.yaml": web, "db.yaml": "command: sleep 2" });
+  const second = again({ "web.yaml": web, "db.yaml": "command: sleep 3" });
+  assert.notDeepEqual(second.services.get("db"), first.services.get("db"));
+  assert.equal(second.services.get("web")?.command, first.services.get("web")?.command, "it was not read again");
+  assert.deepEqual([...again({ "web.yaml": web, "db.yaml": "comand: x" }).brokenNames], ["db"]);
+  assert.equal(again({ "web.yaml": web, "db.yaml": "comand: x" }).mistakes.length, 1, "told each time");
+  assert.equal(again({ "web.yaml": web }).mistakes.length, 1, "the dependency is gone with its file");
+  assert.deepEqual([...known.keys()], ["web.yaml"]);
+  again({ "a.yaml": "services: { web: { command: sleep 9 } }", "web.yaml": web, "db.yaml": "command: sleep 2" });
 });

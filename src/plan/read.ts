@@ -29,14 +29,22 @@ export interface PlanSources {
   readonly settings: PlanFile | null;
   /** For `${…}` in keys that are decided while reading (`replicas: ${N:-2}`). */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * What earlier readings with the same `env` found, kept by whoever reads again and again: among five hundred files one is
+   * new, and only that one need be parsed. The plan is the same with and without.
+   */
+  readonly known?: KnownFiles;
 }
 
-export function readPlan({ files, settings, env }: PlanSources): Plan {
+/** By path; only files without a mistake of their own. */
+export type KnownFiles = Map<string, { readonly text: string; readonly declared: readonly Declared[] }>;
+
+export function readPlan({ files, settings, env, known = new Map() }: PlanSources): Plan {
   const variables: Lookup = (name) => (Object.hasOwn(env, name) ? env[name] : undefined);
   const findings = new Findings();
   const declared = new Map<string, Declared>();
   for (const file of files) {
-    for (const one of declaredIn(file, variables, findings)) {
+    for (const one of declaredOrKnown(file, variables, findings, known)) {
       const first = declared.get(one.name);
       if (first === undefined) declared.set(one.name, one);
       else findings.add(one.page, one.at, alreadyThere(first));
@@ -51,6 +59,7 @@ export function readPlan({ files, settings, env }: PlanSources): Plan {
     const spot = spotOf(draft.spot, dependency.path);
     findings.add(draft.page, spot.keyAt ?? spot.at, flaw, draft.name);
   }
+  forgetAllBut(files, known);
   const daemon = settings === null ? DEFAULT_SETTINGS : settingsFrom(settings, variables, findings);
   return {
     services: servicesOf(drafts, findings),
@@ -71,7 +80,7 @@ interface Page {
 }
 
 /** A service that a file speaks of, good or not. */
-interface Declared {
+export interface Declared {
   readonly name: string;
   readonly file: string;
   /** null when it is spoilt. */
@@ -96,6 +105,17 @@ class Findings {
     this.found.set(`${page.file}:${line}:${column}:${flaw.what}`, mistake);
     this.files.add(page.file);
     if (name !== undefined) this.spoil(page.file, name);
+  }
+
+  addAll(others: Findings): void {
+    for (const file of others.files) this.files.add(file);
+    for (const name of others.names) this.names.add(name);
+    for (const [place, mistake] of others.found) this.found.set(place, mistake);
+    for (const one of others.spoilt) this.spoilt.add(one);
+  }
+
+  get isEmpty(): boolean {
+    return this.files.size + this.names.size + this.found.size + this.spoilt.size === 0;
   }
 
   spoil(file: string, name: string): void {
@@ -128,6 +148,28 @@ class Findings {
 const MOST_TOLD = 100;
 
 // --- one file ------------------------------------------------------------------------------------------------------
+
+function declaredOrKnown(
+  file: PlanFile,
+  variables: Lookup,
+  findings: Findings,
+  known: KnownFiles,
+): readonly Declared[] {
+  const before = known.get(file.path);
+  if (before?.text === file.text) return before.declared;
+  const own = new Findings();
+  const declared = declaredIn(file, variables, own);
+  findings.addAll(own);
+  if (own.isEmpty) known.set(file.path, { text: file.text, declared });
+  else known.delete(file.path);
+  return declared;
+}
+
+function forgetAllBut(files: readonly PlanFile[], known: KnownFiles): void {
+  if (known.size <= files.length) return;
+  const there = new Set(files.map(({ path }) => path));
+  for (const path of known.keys()) if (!there.has(path)) known.delete(path);
+}
 
 function declaredIn(file: PlanFile, variables: Lookup, findings: Findings): Declared[] {
   const stem = stemOf(file.path);
