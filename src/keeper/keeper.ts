@@ -32,6 +32,8 @@ export interface KeeperOptions {
 const TELL_GROWTH_EVERY_MS = 10;
 /** And to a core that does not keep up, or is not there, at most this often is tried. */
 const TELL_AGAIN_MS = 200;
+/** When a core is in charge, this long after: what it ordered at first is done. */
+const GIVE_BACK_MEMORY_AFTER_MS = 1_500;
 /** A core that is well says within milliseconds that it begins to stop everything. */
 const HEARD_WITHIN_MS = 5_000;
 /** For services that nobody can ask to end because no core comes up: TERM, then KILL. */
@@ -169,6 +171,7 @@ export class Keeper {
         if (this.#unheard !== null) clearTimeout(this.#unheard);
         return;
       case "ready":
+        setTimeout(giveBackMemory, GIVE_BACK_MEMORY_AFTER_MS);
         return this.#core.ready();
       case "again":
         return this.#core.expectEnd();
@@ -397,6 +400,11 @@ const NOBODY = 0;
 
 function keyOf({ service, run }: RunName): string {
   return `${service}#${run}`;
+}
+
+/** Left to itself, V8 keeps what a start has used for ever where little happens afterwards. 16 ms, once. */
+function giveBackMemory(): void {
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 }
 
 /** 0700, whatever the umask; an existing directory keeps its mode. */
