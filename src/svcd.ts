@@ -35,6 +35,12 @@ interface Arguments {
   readonly mode: "run" | "check" | "help" | "version";
 }
 
+/**
+ * The core decides a few times a second at most, so code that is optimised pays for itself never: without the optimising
+ * compilers it uses no more CPU, and their 8 MB of Node's program need not be in memory.
+ */
+const CORE_FLAGS = ["--no-opt", "--no-maglev"];
+
 /** sun_path of Linux has 108 bytes, the last one for a NUL. */
 const LONGEST_SOCKET_PATH = 107;
 
@@ -75,7 +81,7 @@ function run(args: Arguments, where: ReturnType<typeof places>): void {
   // Both: as a user, the run directory depends on how one has logged in, and the state directory does not.
   for (const directory of there) if (directory === where.run || directory === where.state) takeLock(directory, args);
   const coreArgs = args.root === null ? [] : ["--root", args.root];
-  const core = { execArgv: process.execArgv, file: sibling("core"), args: coreArgs };
+  const core = { execArgv: [...process.execArgv, ...CORE_FLAGS], file: sibling("core"), args: coreArgs };
   const keeper = attempt(
     "cannot use the run directory",
     where.run,
