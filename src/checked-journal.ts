@@ -18,6 +18,9 @@ export interface CheckedJournalOptions<Line> {
   readonly onFailure: (path: string, why: string) => void;
 }
 
+/** What is read once is written over afterwards: a call that fails by chance must not cost it all. */
+const TRIES_AT_ONCE = 3;
+
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 export class CheckedJournal<Line> {
@@ -45,11 +48,14 @@ export class CheckedJournal<Line> {
 
   /** The whole lines that are there, in order. */
   read(): Line[] {
-    try {
-      return readCheckedLines(readFileSync(this.#options.path, "utf8"));
-    } catch {
-      return [];
+    for (let tries = 0; tries < TRIES_AT_ONCE; tries++) {
+      try {
+        return readCheckedLines(readFileSync(this.#options.path, "utf8"));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") break;
+      }
     }
+    return [];
   }
 
   /** Throws if there can be no such file. Without it, the first line that is appended opens the file. */

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -73,6 +82,32 @@ test("what a disk has refused is written once it takes something again", (t) => 
   store.tryAgain();
   assert.equal(store.failing, null);
   assert.equal(new WishStore(path, "boot", silent).of("web").enabled, false);
+});
+
+test("wishes that cannot be read for a while are not lost: they are known once they can be, and never written over", (t) => {
+  const path = fresh(t);
+  new WishStore(path, "boot", silent).save(new Map([["web", { enabled: false, stopped: false }]]));
+  renameSync(path, `${path}.elsewhere`);
+  mkdirSync(path); // Reading it fails, and not because nothing is there.
+  const said: string[] = [];
+  const store = new WishStore(path, "boot", (line) => said.push(line));
+  assert.deepEqual(store.of("web"), noWish);
+  assert.throws(
+    () => store.save(new Map([["db", { enabled: false, stopped: false }]])),
+    (error) => error instanceof OperatorError && /what was asked before cannot be read: EISDIR/.test(error.what),
+  );
+  assert.equal(store.of("db").enabled, false, "while svcd runs it holds");
+  assert.match(said.join("\n"), /^[^\n]*EISDIR[^\n]*is not known until it can be read$/, "told once");
+
+  rmSync(path, { recursive: true });
+  renameSync(`${path}.elsewhere`, path);
+  assert.equal(store.of("web").enabled, false);
+  store.save(new Map([["cache", { enabled: true, stopped: false }]]));
+  const next = new WishStore(path, "boot", silent);
+  assert.deepEqual(
+    ["web", "db", "cache"].map((name) => next.of(name).enabled),
+    [false, false, true],
+  );
 });
 
 test("values that make no sense count for nothing", (t) => {

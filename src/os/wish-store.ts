@@ -2,7 +2,8 @@
  * What people asked for, on the disk before they hear that it is done: written beside, flushed, renamed over, and the
  * directory flushed too (rename(2), fsync(2)). Enabled and disabled last; a stop lasts as long as the machine is up.
  *
- * A disk that takes nothing costs only that: wishes hold in memory, `failing` says so, and they are written once it does.
+ * A file that cannot be read for the moment (an I/O error, no descriptor free) is read once it can be, and never written over
+ * until then. A disk that takes nothing costs only that: wishes hold in memory, `failing` says so, and they are written once it does.
  * The file before the last change stays as `.prev`: half a file can only come from elsewhere (a restored backup, a broken
  * disk), and then one change is lost instead of all.
  */
@@ -30,14 +31,17 @@ interface StoredWish {
 export class WishStore implements Wishes {
   readonly #path: string;
   readonly #boot: string;
-  readonly #stored: Map<string, StoredWish>;
+  readonly #say: (line: string) => void;
+  #stored = new Map<string, StoredWish>();
+  /** Why the file could not be read yet; what stands in it is still so. null: it has been. */
+  #unread: string | null = "never tried";
   #failing: string | null = null;
 
-  /** A file that cannot be read or understood is said and set aside: nothing of it can be trusted. */
   constructor(path: string, boot: string, say: (line: string) => void) {
     this.#path = path;
     this.#boot = boot;
-    this.#stored = read(path, say);
+    this.#say = say;
+    this.#read();
     try {
       accessSync(dirname(path), constants.W_OK);
     } catch (error) {
@@ -47,10 +51,11 @@ export class WishStore implements Wishes {
 
   /** Why what people ask for would be forgotten when svcd ends; null: it would not. */
   get failing(): string | null {
-    return this.#failing;
+    return this.#unread ?? this.#failing;
   }
 
   tryAgain(): void {
+    this.#read();
     if (this.#failing === null) return;
     try {
       this.#write();
@@ -60,14 +65,16 @@ export class WishStore implements Wishes {
   }
 
   of(service: string): Wish {
+    this.#read();
     const stored = this.#stored.get(service);
     if (stored === undefined) return noWish;
     return { enabled: stored.enabled, stopped: stored.stoppedInBoot === this.#boot };
   }
 
   save(changes: ReadonlyMap<string, Wish>): void {
+    this.#read();
     for (const [service, { enabled, stopped }] of changes) {
-      if (enabled === null && !stopped) this.#stored.delete(service);
+      if (enabled === null && !stopped && this.#unread === null) this.#stored.delete(service);
       else this.#stored.set(service, { enabled, stoppedInBoot: stopped ? this.#boot : null });
     }
     try {
@@ -78,8 +85,29 @@ export class WishStore implements Wishes {
     }
   }
 
+  /** Until it has been: a fault of the disk that passes must cost nobody's word. */
+  #read(): void {
+    if (this.#unread === null) return;
+    const before = this.#unread;
+    for (let tries = 0; this.#unread !== null && tries < TRIES_AT_ONCE; tries++) {
+      try {
+        const wishes = wishesIn(readFileSync(this.#path, "utf8"), this.#path, this.#say);
+        this.#stored = new Map([...wishes, ...this.#stored]); // What was asked meanwhile is newer.
+        this.#unread = null;
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        this.#unread = code === "ENOENT" ? null : message;
+      }
+    }
+    if (this.#unread === null || this.#unread === before) return;
+    this.#say(
+      `${this.#path}: ${this.#unread}: what was enabled, disabled or stopped is not known until it can be read`,
+    );
+  }
+
   #write(): void {
     try {
+      if (this.#unread !== null) throw new Error(`what was asked before cannot be read: ${this.#unread}`);
       replace(this.#path, `${JSON.stringify(Object.fromEntries(this.#stored), null, 1)}\n`);
       this.#failing = null;
     } catch (error) {
@@ -88,6 +116,9 @@ export class WishStore implements Wishes {
     }
   }
 }
+
+/** A call that failed once by chance is made again before anybody hears of it. */
+const TRIES_AT_ONCE = 3;
 
 /** Either all of `text` is there when this returns, or this throws and the old file is as it was. */
 function replace(path: string, text: string): void {
@@ -126,11 +157,11 @@ function removeQuietly(path: string): void {
   }
 }
 
-function read(path: string, say: (line: string) => void): Map<string, StoredWish> {
+/** A text that cannot be understood is said and set aside: nothing of it can be trusted. */
+function wishesIn(text: string, path: string, say: (line: string) => void): Map<string, StoredWish> {
   try {
-    return wishesIn(path);
+    return parsed(text);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Map();
     const before = previous(path);
     const counts =
       before === null
@@ -148,14 +179,14 @@ function read(path: string, say: (line: string) => void): Map<string, StoredWish
 
 function previous(path: string): Map<string, StoredWish> | null {
   try {
-    return wishesIn(`${path}.prev`);
+    return parsed(readFileSync(`${path}.prev`, "utf8"));
   } catch {
     return null;
   }
 }
 
-function wishesIn(path: string): Map<string, StoredWish> {
-  const all = Object.entries(JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>);
+function parsed(text: string): Map<string, StoredWish> {
+  const all = Object.entries(JSON.parse(text) as Record<string, unknown>);
   return new Map(all.filter((entry): entry is [string, StoredWish] => isStoredWish(entry[1])));
 }
 
