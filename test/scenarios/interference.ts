@@ -16,8 +16,8 @@ export const noInterference: string | false =
     : "strace is not installed, or may not trace here";
 
 /**
- * From now on these calls of this process (of its first thread, and not of what it starts) fail so: all of them, or the n-th
- * alone. Resolves with how to end that, which tells how many calls failed.
+ * From now on these calls of this process (of its first thread, and of what it starts only with `-f` among the options) fail
+ * so: all of them, or the n-th of each process alone. Resolves with how to end that, which tells how many calls failed.
  */
 export async function interfere(
   t: TestContext,
@@ -26,10 +26,11 @@ export async function interfere(
   calls: string,
   error: string,
   nth: number | null = null,
+  options: readonly string[] = [],
 ): Promise<() => Promise<number>> {
   const inject = `inject=${calls}:error=${error}${nth === null ? "" : `:when=${nth}`}`;
   const record = box.path("strace");
-  const strace = spawn("strace", ["-o", record, "-e", `trace=${calls}`, "-e", inject, "-p", String(pid)], {
+  const strace = spawn("strace", [...options, "-o", record, "-e", `trace=${calls}`, "-e", inject, "-p", String(pid)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
