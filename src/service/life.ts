@@ -405,7 +405,7 @@ function withHealth({ life, now, policy }: Now, state: Up, health: Health | null
     const [next, effects] = terminate(life, state, { cause: why, wasRunning: state.at === "running" }, now, policy);
     return [next, [{ do: "tell", what: "failed", why }, ...effects]];
   }
-  const isUp = now - state.since >= policy.startsecsMs && health?.verdict !== "starting";
+  const isUp = now >= state.since + policy.startsecsMs && health?.verdict !== "starting";
   const { run, since } = state;
   const next: Up = state.at === "running" || isUp ? { at: "running", run, since, health } : { ...state, health };
   const effects: Effect[] = [];
