@@ -703,3 +703,25 @@ test("the delay never shrinks within a streak and never passes the longest", () 
     { numRuns: 500 },
   );
 });
+
+test("what lingers after its main process makes no run a steady one", () => {
+  const service = simulate({ startsecsMs: 0 });
+  service.start();
+  for (let failure = 1; failure <= 3; failure++) {
+    service.passes(seconds(1));
+    service.exitsAndLeaves({ code: 1 });
+    service.passes(minutes(2));
+    service.isGone();
+    assert.equal(service.life.streak.inRow, failure);
+  }
+});
+
+test("a service is RUNNING at its deadline, whatever fractions of milliseconds add up to", () => {
+  for (let thousandth = 1; thousandth < 1_000; thousandth++) {
+    const service = simulate({ startsecsMs: seconds(5) });
+    service.now = 1_048_000 + thousandth * 1.001;
+    service.start();
+    service.passes(seconds(5) + 1);
+    assert.equal(service.at, "running", `${thousandth}`);
+  }
+});

@@ -481,7 +481,8 @@ function refused(at: Now, state: Up, cause: string, permanent: boolean): Outcome
 
 function tryAgain(at: Now, cause: string, since: Instant, wasRunning: boolean, isFailure: boolean): Outcome {
   const { life, now, policy, chance } = at;
-  const verdict = afterEnd(life.streak, { since, now, wasRunning, isFailure }, policy, chance);
+  const upMs = wasRunning ? (life.lastEnd?.upMs ?? 0) : 0;
+  const verdict = afterEnd(life.streak, { since, now, upMs, wasRunning, isFailure }, policy, chance);
   const tell: Effect[] = isFailure ? [{ do: "tell", what: "failed", why: cause }] : [];
   const next = { ...life, streak: verdict.streak };
   if (verdict.kind === "give up") {

@@ -15,10 +15,12 @@ export interface Streak {
 
 export const noStreak: Streak = { inRow: 0, recent: [] };
 
-/** An end that nobody asked for, of a run that was up from `since` to `now`. */
+/** An end that nobody asked for, of a run that was started at `since`; `now` nothing of it is left. */
 export interface UnaskedEnd {
   readonly since: Instant;
   readonly now: Instant;
+  /** How long its main process lived: what lingers after that makes no run a steady one. */
+  readonly upMs: number;
   /** It was RUNNING, not STARTING. */
   readonly wasRunning: boolean;
   /** A success that is restarted slows a loop down, but spends no budget. */
@@ -33,7 +35,7 @@ export type Verdict =
 export function afterEnd(before: Streak, end: UnaskedEnd, policy: Policy, chance: number): Verdict {
   const { giveUp } = policy;
   if (giveUp.kind === "startretries") return bySupervisordsRule(before, end, giveUp.retries);
-  const wasSteady = end.wasRunning && end.now - end.since >= policy.backoff.steadyMs;
+  const wasSteady = end.wasRunning && end.upMs >= policy.backoff.steadyMs;
   const streak = lengthened(wasSteady ? noStreak : before, end, giveUp);
   if (giveUp.kind === "window" && streak.recent.length >= giveUp.failures) {
     return { kind: "give up", why: `${giveUp.failures} failures within ${giveUp.withinMs / 1000} s`, streak };
