@@ -70,7 +70,8 @@ export function endsBefore(
   return dependents.filter((dependent) => {
     const life = members.get(dependent)?.life;
     if (life === undefined || runOf(life.state) === null) return false;
-    return life.wanted === "down" || leaving.has(dependent) || isEnding(life.state);
+    // Let go for its restart, which it has not heard of yet: `restartDue` says it still.
+    return life.wanted === "down" || leaving.has(dependent) || life.restartDue || isEnding(life.state);
   });
 }
 
