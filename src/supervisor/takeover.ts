@@ -18,8 +18,7 @@ export function takeOver(loop: Loop, ports: Ports, memory: Memory, inherited: In
   for (const { service, run, exit, isClear } of inherited.ended) {
     loop.enqueue(service, { type: "exited", run, exit, isClear });
   }
-  // The last core may have died before it asked for that.
-  for (const { service, run } of inherited.uncleared) ports.processes.end(service, run);
+  for (const { service, run } of inherited.uncleared) takeOverRemains(loop, ports, service, run, inherited);
   for (const [name, member] of loop.members) noteLoss(loop, name, member, inherited);
   for (const [name, member] of loop.members) takeOverWish(loop, ports, name, member);
   loop.definitionsChanged();
@@ -39,7 +38,10 @@ function takeOverServices(loop: Loop, ports: Ports, memory: Memory, inherited: I
     loop.add(service, { ...life, lastRun }).good = memory.good.get(name) ?? null;
   }
   // Lines of a journal can be lost; what is known of a service that stands in the files, or runs, is not forgotten for that.
-  for (const name of [...memory.lives.keys(), ...inherited.live.map((process) => process.service)]) {
+  for (const name of [
+    ...memory.lives.keys(),
+    ...[...inherited.live, ...inherited.uncleared].map(({ service }) => service),
+  ]) {
     const service = plan.services.get(name);
     if (service === undefined || loop.members.has(name)) continue;
     const life = memory.lives.get(name) ?? newLife(now);
@@ -71,6 +73,29 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
 }
 
 /** A probe that was under way died with the core that made it: that is no failure of the service. */
+/** Something is left of a run whose main process ended: whatever the journal knows of that, nothing starts beside it. */
+function takeOverRemains(loop: Loop, ports: Ports, name: string, run: number, { ended }: Inherited): void {
+  ports.processes.end(name, run); // The last core may have died before it asked for that.
+  const member = loop.members.get(name);
+  if (member === undefined || run < (runOf(member.life.state) ?? 0)) return;
+  if (member.life.state.at === "clearing" && member.life.state.run === run) return;
+  if (runOf(member.life.state) !== run) {
+    const now = ports.clock.now();
+    const state = { at: "starting", run, since: now, spawned: true, health: null } as const;
+    member.life = { ...member.life, lastRun: Math.max(member.life.lastRun, run), state, since: now };
+  }
+  if (!isAmong(ended, name, run))
+    loop.enqueue(name, { type: "exited", run, exit: { kind: "unknown" }, isClear: false });
+}
+
+function isAmong(
+  runs: readonly { readonly service: string; readonly run: number }[],
+  name: string,
+  run: number,
+): boolean {
+  return runs.some((other) => other.service === name && other.run === run);
+}
+
 function takeOverProbes(member: Supervised, now: number): void {
   const { state } = member.life;
   if ((state.at !== "starting" && state.at !== "running") || state.health === null) return;
@@ -93,13 +118,8 @@ function noteLoss(loop: Loop, name: string, member: Supervised, inherited: Inher
   const { sameKeeper, ended, uncleared } = inherited;
   const run = runOf(member.life.state);
   if (run === null || member.process?.run === run) return;
-  const isIn = (runs: readonly { service: string; run: number }[]) =>
-    runs.some((other) => other.service === name && other.run === run);
-  if (isIn(ended)) return;
-  if (member.life.state.at === "clearing") {
-    if (!isIn(uncleared)) loop.enqueue(name, { type: "gone", run });
-    return;
-  }
+  if (isAmong(ended, name, run) || isAmong(uncleared, name, run)) return;
+  if (member.life.state.at === "clearing") return loop.enqueue(name, { type: "gone", run });
   // The same keeper would know it if it had ever been started; another keeper may have lost it.
   loop.enqueue(
     name,
