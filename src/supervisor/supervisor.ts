@@ -38,6 +38,8 @@ export class Supervisor {
   /** What svcd will end with; null: it goes on. */
   #endStatus: number | null = null;
   #hasLeft = false;
+  /** The last wish could not be made durable: every later one tries again for all. */
+  #areWishesBehind = false;
 
   /** `onBug`: a port threw; this supervisor does nothing any more, and whoever made it must end the core. */
   constructor(ports: Ports, onBug: (error: unknown) => void = () => {}) {
@@ -350,7 +352,7 @@ export class Supervisor {
       const isNamed = asked.has(name);
       if (!this.#isEnabled(service)) return isNamed ? ["refused", `disabled: svctl enable ${name}`] : null;
       if (life.wanted === "up" && (runOf(life.state) !== null || life.state.at === "waiting")) {
-        return isNamed ? ["already", "already started"] : null;
+        return isNamed ? ["already", `already started${remembered}`] : null;
       }
       // A dependency that has done its work, or that this machine does not want, is as it should be.
       if (!isNamed && life.wanted === "up" && life.state.at !== "fatal" && life.state.at !== "backoff") return null;
@@ -364,7 +366,7 @@ export class Supervisor {
   #stop(names: readonly string[]): ActionResult[] {
     const remembered = this.#remember(names, true);
     const results = this.#each(names, (name, { life }) => {
-      if (life.wanted === "down" && runOf(life.state) === null) return ["already", "not running"];
+      if (life.wanted === "down" && runOf(life.state) === null) return ["already", `not running${remembered}`];
       this.#loop.leave(name, "stop");
       return ["done", `stopped${remembered}`];
     });
@@ -407,7 +409,8 @@ export class Supervisor {
       const wish = this.#ports.wishes.of(name);
       if (wish.stopped !== stopped) changes.set(name, { ...wish, stopped });
     }
-    const flaw = changes.size === 0 ? null : this.#save(changes);
+    if (changes.size === 0 && !this.#areWishesBehind) return "";
+    const flaw = this.#save(changes);
     return flaw === null ? "" : ` (not remembered if svcd ends: ${flaw.what})`;
   }
 
@@ -424,9 +427,11 @@ export class Supervisor {
 
   #each(
     names: readonly string[],
+      this.#areWishesBehind = false;
     act: (name: string, member: Supervised) => readonly [ActionResult["outcome"], string] | null,
   ): ActionResult[] {
     return names.flatMap((name) => {
+      this.#areWishesBehind = true;
       const member = this.#loop.members.get(name);
       if (member === undefined) return [];
       const runBefore = member.life.lastRun;
