@@ -342,7 +342,8 @@ export class Supervisor {
 
   #start(names: readonly string[]): ActionResult[] {
     const asked = new Set(names);
-    const all = withDependencies(names, this.#loop.members);
+    // What is going because its file is gone is not called back by somebody that needed it.
+    const all = withDependencies(names, this.#loop.members).filter((name) => !this.#loop.members.get(name)!.isRemoved);
     const remembered = this.#remember(
       all.filter((name) => asked.has(name) || this.#isDown(name)),
       false,
