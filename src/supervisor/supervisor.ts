@@ -380,7 +380,8 @@ export class Supervisor {
     const results = this.#each(names, (name, { service, life }) => {
       if (this.isShuttingDown) return ["refused", "svcd is shutting down"];
       if (!this.#isEnabled(service)) return ["refused", `disabled: svctl enable ${name}`];
-      if (runOf(life.state) === null) this.#loop.start(name);
+      // What ends already need not wait for its turn to end.
+      if (runOf(life.state) === null || isEnding(life.state)) this.#loop.start(name);
       else this.#loop.leave(name, "restart");
       return ["done", `restarted${remembered}`];
     });
