@@ -323,10 +323,11 @@ export class Supervisor {
     const results = this.#each(names, (name, { life }) => {
       if (runOf(life.state) !== null) return ["refused", "still running: stop it first"];
       this.#keepAside(name, true);
-      this.#remember([name], false); // Whoever adds it again wants it up.
       this.#loop.remove(name);
       return ["done", "removed"];
     });
+      // Whoever adds it again wants it up. Said first: once it is aside nobody could say it any more.
+      this.#remember([name], false);
     this.#loop.drain();
     return results;
   }
