@@ -98,6 +98,8 @@ export interface Memory {
   readonly good: ReadonlyMap<string, GoodRun>;
   /** Last run numbers of services that are gone: a number is never used twice, whoever comes back under the name. */
   readonly lastRuns: ReadonlyMap<string, RunNumber>;
+  /** On their way out when the last core was heard of. */
+  readonly removed: readonly string[];
   /** Taken out of supervision by hand. */
   readonly aside: readonly string[];
   /** Files that vanished with most others; see `plan/vanished.ts`. */
@@ -149,6 +151,8 @@ export type JournalEntry =
   | { readonly kind: "service"; readonly service: Service }
   /** The definition of the run, for "what changed since the last good run". */
   | { readonly kind: "good"; readonly name: string; readonly good: GoodRun }
+  /** Its file is gone and it is ending; should the file come back, it is a new service. */
+  | { readonly kind: "removed"; readonly name: string }
   | { readonly kind: "gone"; readonly name: string; readonly lastRun: RunNumber }
   /** All that are taken out by hand now. */
   | { readonly kind: "aside"; readonly names: readonly string[] }

@@ -3,6 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { readPlan } from "../plan/read.ts";
 import { newLife } from "../service/life.ts";
 import { StateJournal } from "./state-journal.ts";
 
@@ -34,6 +35,19 @@ test("the next core knows which files are in doubt, and no longer when they are 
   assert.deepEqual(next.memory().held, held);
   next.record({ kind: "held", held: { files: [], of: 0 } });
   assert.deepEqual(new StateJournal(path, "boot", silent).memory().held.files, []);
+});
+
+test("the next core knows what was on its way out, unless its file had come back", (t) => {
+  const path = fresh(t);
+  const journal = new StateJournal(path, "boot", silent);
+  for (const name of ["web", "db", "cache"]) journal.record({ kind: "removed", name });
+  const service = readPlan({ files: [{ path: "db.yaml", text: "command: db" }], settings: null, env: {} }).services.get(
+    "db",
+  )!;
+  journal.record({ kind: "service", service });
+  journal.record({ kind: "gone", name: "cache", lastRun: 1 });
+  for (let core = 0; core < 3; core++)
+    assert.deepEqual(new StateJournal(path, "boot", silent).memory().removed, ["web"]);
 });
 
 test("what was before a boot counts for nothing", (t) => {

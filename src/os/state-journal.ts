@@ -22,6 +22,7 @@ export class StateJournal implements Journal {
   readonly #services = new Map<string, Service>();
   readonly #good = new Map<string, GoodRun>();
   readonly #lastRuns = new Map<string, number>();
+  readonly #removed = new Set<string>();
   #aside: readonly string[] = [];
   #held: Held = nothingHeld;
   #settings: DaemonSettings | null = null;
@@ -46,6 +47,7 @@ export class StateJournal implements Journal {
       services: new Map(this.#services),
       good: new Map(this.#good),
       lastRuns: new Map(this.#lastRuns),
+      removed: [...this.#removed],
       aside: this.#aside,
       held: this.#held,
       settings: this.#settings,
@@ -73,6 +75,10 @@ export class StateJournal implements Journal {
         return;
       case "service":
         this.#services.set(entry.service.name, entry.service);
+        this.#removed.delete(entry.service.name);
+        return;
+      case "removed":
+        this.#removed.add(entry.name);
         return;
       case "good":
         this.#good.set(entry.name, entry.good);
@@ -82,6 +88,7 @@ export class StateJournal implements Journal {
         this.#lives.delete(entry.name);
         this.#services.delete(entry.name);
         this.#good.delete(entry.name);
+        this.#removed.delete(entry.name);
         return;
       case "aside":
         this.#aside = entry.names;
@@ -96,6 +103,7 @@ export class StateJournal implements Journal {
         for (const [name, { lastRun }] of this.#lives) this.#lastRuns.set(name, lastRun);
         this.#lives.clear();
         this.#services.clear();
+        this.#removed.clear();
         this.#aside = [];
         this.#held = nothingHeld;
     }
@@ -113,6 +121,7 @@ export class StateJournal implements Journal {
     for (const service of this.#services.values()) lines.push({ kind: "service", service });
     for (const [service, life] of this.#lives) lines.push({ kind: "life", service, life });
     for (const [name, good] of this.#good) lines.push({ kind: "good", name, good });
+    for (const name of this.#removed) lines.push({ kind: "removed", name });
     if (this.#aside.length > 0) lines.push({ kind: "aside", names: this.#aside });
     if (this.#held.files.length > 0) lines.push({ kind: "held", held: this.#held });
     if (this.#settings !== null) lines.push({ kind: "settings", settings: this.#settings });

@@ -429,6 +429,7 @@ export class World {
         case "held":
           held = entry.held;
           break;
+        case "removed":
         case "settings":
           break;
         case "left":
@@ -444,6 +445,6 @@ export class World {
         ...[...lives].map(([service, life]): JournalEntry => ({ kind: "life", service, life })),
       ];
     }
-    return { lives, services, good, lastRuns, aside, held, settings: null };
+    return { lives, services, good, lastRuns, removed: [], aside, held, settings: null };
   }
 }

@@ -8,6 +8,7 @@
  * Everything is synchronous: `drain` returns when the queue is empty and everybody concerned has been asked. What the
  * journal must know is written before an effect leaves.
  */
+import { diffServices } from "../plan/diff.ts";
 import type { Service } from "../plan/plan.ts";
 import type {
   Announcer,
@@ -82,6 +83,8 @@ export class Loop {
   readonly #toResolve = new Set<string>();
   /** Runs that must end once everything that depends on them has. */
   readonly #leaving = new Map<string, "stop" | "restart">();
+  /** Members whose definition is another than the journal says. */
+  readonly #unrecorded = new Set<string>();
   /** Members on their way out. */
   readonly #removed = new Set<string>();
   #dependents: ReadonlyMap<string, readonly string[]> = new Map();
@@ -106,12 +109,23 @@ export class Loop {
     return member;
   }
 
+  /**
+   * The definition in force from now on. What follows from it (a start, a restart) is in the journal before it: a core that dies
+   * in between leaves the definition new to the next one, which decides the same again.
+   */
+  define(member: Supervised, service: Service): void {
+    member.service = service;
+    this.#unrecorded.add(service.name);
+  }
+
   /** It ends, after what depends on it, and is then forgotten. */
   remove(name: string): void {
     const member = this.members.get(name);
     if (member === undefined) return;
     member.isRemoved = true;
     this.#removed.add(name);
+    this.#unrecorded.delete(name);
+    this.#ports.journal.record({ kind: "removed", name });
     this.leave(name, "stop");
   }
 
@@ -157,6 +171,13 @@ export class Loop {
     return this.#essential.find((member) => !member.isRemoved && isOver(member)) ?? null;
   }
 
+  /** A process that was started with another definition, and goes on after all, is restarted if nothing less will do. */
+  bringUpToDate(name: string): void {
+    const { life, service, startedWith } = this.members.get(name)!;
+    if (life.state.at !== "starting" && life.state.at !== "running") return;
+    if (startedWith !== null && diffServices(startedWith, service)?.restart === true) this.leave(name, "restart");
+  }
+
   runs(name: string): boolean {
     const member = this.members.get(name);
     return member !== undefined && runOf(member.life.state) !== null;
@@ -179,6 +200,7 @@ export class Loop {
       throw error;
     }
     this.#isDraining = false;
+    for (const name of this.#unrecorded) this.#recordDefinition(name);
     this.#forgetRemoved();
     this.#ports.clock.wakeAt(this.#deadlines.next());
     this.#onQuiet();
@@ -203,11 +225,20 @@ export class Loop {
     if (after !== before) {
       member.life = after;
       this.#setDeadline(name);
-      if (isWorthRecording(before, after)) journal.record({ kind: "life", service: name, life: after });
+      if (isWorthRecording(before, after)) {
+        journal.record({ kind: "life", service: name, life: after });
+        this.#recordDefinition(name);
+      }
       this.#whenChanged(name, member, before);
     }
     for (const effect of effects) this.#do(name, member, effect);
     this.#show(name, member);
+  }
+
+  #recordDefinition(name: string): void {
+    if (!this.#unrecorded.delete(name)) return;
+    const service = this.members.get(name)?.service;
+    if (service !== undefined) this.#ports.journal.record({ kind: "service", service });
   }
 
   /** Nobody need hear of the moment in which the supervisor itself looks what stands in the way. */

@@ -2,7 +2,7 @@
  * All services at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
-import { diffPlans, diffServices, isKept } from "../plan/diff.ts";
+import { diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { Plan, Service } from "../plan/plan.ts";
 import { describeHeld, type Held, holdVanished, nothingHeld, withHeld } from "../plan/vanished.ts";
@@ -57,6 +57,8 @@ export class Supervisor {
     for (const name of memory.aside) this.#setAside.add(name);
     this.#held = memory.held;
     takeOver(this.#loop, this.#ports, memory, inherited, plan);
+    // The last core may have died while it took them out.
+    for (const name of [...memory.removed, ...memory.aside]) this.#loop.remove(name);
     if (inherited.stopping !== null) this.shutdown(inherited.stopping);
     this.#loop.drain();
     for (const { service, run } of inherited.ended) {
@@ -223,26 +225,26 @@ export class Supervisor {
     this.#keepAside(name, false);
     const member = this.#loop.members.get(name);
     const { lastRuns } = this.#loop;
-    if (member === undefined) this.#loop.add(service, newLife(this.#ports.clock.now(), lastRuns.get(name)));
-    const isAnother = member !== undefined && diffServices(member.service, service)?.restart === true;
-    if (member !== undefined) Object.assign(member, { service, isRemoved: false }); // Was on its way out, is wanted again.
-    this.#ports.journal.record({ kind: "service", service });
+    const taken = member ?? this.#loop.add(service, newLife(this.#ports.clock.now(), lastRuns.get(name)));
+    taken.isRemoved = false; // Perhaps it was on its way out, and is wanted again.
+    this.#loop.define(taken, service);
     if (!this.#isWantedByItself(service)) return;
     this.#loop.start(name);
-    if (isAnother && this.#loop.runs(name)) this.#loop.leave(name, "restart");
+    this.#loop.bringUpToDate(name);
   }
 
   #change(service: Service, restart: boolean): void {
     const { name } = service;
     const member = this.#loop.members.get(name)!;
     const before = member.service;
-    member.service = service;
-    this.#ports.journal.record({ kind: "service", service });
+    this.#loop.define(member, service);
     this.#ports.processes.logsChanged(service);
     const isEnabled = this.#isEnabled(service);
     if (!isEnabled) this.#loop.leave(name, "stop");
-    else if (!before.enabled && this.#isWantedByItself(service)) this.#loop.start(name);
-    else if (member.life.wanted === "up" && restart) this.#loop.leave(name, "restart");
+    else if (member.life.wanted === "down" && !before.enabled && this.#isWantedByItself(service)) {
+      this.#loop.start(name);
+      this.#loop.bringUpToDate(name);
+    } else if (member.life.wanted === "up" && restart) this.#loop.leave(name, "restart");
     this.#loop.enqueue(name, { type: "tick" }); // A check may have come or gone.
   }
 
@@ -309,7 +311,10 @@ export class Supervisor {
     const flaw = this.#save(new Map(names.map((name) => [name, { enabled, stopped: false }])));
     const results = this.#each(names, (name, { service, life }) => {
       if (!enabled) this.#loop.leave(name, "stop");
-      else if (life.wanted === "down" && service.autostart && !this.isShuttingDown) this.#loop.start(name);
+      else if (life.wanted === "down" && service.autostart && !this.isShuttingDown) {
+        this.#loop.start(name);
+        this.#loop.bringUpToDate(name);
+      }
       return ["done", enabled ? "enabled" : "disabled"];
     });
     this.#loop.drain();
@@ -322,12 +327,12 @@ export class Supervisor {
   setAside(names: readonly string[]): ActionResult[] {
     const results = this.#each(names, (name, { life }) => {
       if (runOf(life.state) !== null) return ["refused", "still running: stop it first"];
+      // Whoever adds it again wants it up. Said first: once it is aside nobody could say it any more.
+      this.#remember([name], false);
       this.#keepAside(name, true);
       this.#loop.remove(name);
       return ["done", "removed"];
     });
-      // Whoever adds it again wants it up. Said first: once it is aside nobody could say it any more.
-      this.#remember([name], false);
     this.#loop.drain();
     return results;
   }
@@ -359,7 +364,8 @@ export class Supervisor {
       // A dependency that has done its work, or that this machine does not want, is as it should be.
       if (!isNamed && life.wanted === "up" && life.state.at !== "fatal" && life.state.at !== "backoff") return null;
       this.#loop.start(name);
-      return ["done", isNamed ? `started${remembered}` : "started, something named depends on it"];
+      this.#loop.bringUpToDate(name);
+      return ["done", `started${isNamed ? "" : ", something named depends on it"}${remembered}`];
     });
     this.#loop.drain();
     return results;
@@ -421,20 +427,20 @@ export class Supervisor {
   #save(changes: ReadonlyMap<string, Wish>): OperatorError | null {
     try {
       this.#ports.wishes.save(changes);
+      this.#areWishesBehind = false;
       return null;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
+      this.#areWishesBehind = true;
       return error;
     }
   }
 
   #each(
     names: readonly string[],
-      this.#areWishesBehind = false;
     act: (name: string, member: Supervised) => readonly [ActionResult["outcome"], string] | null,
   ): ActionResult[] {
     return names.flatMap((name) => {
-      this.#areWishesBehind = true;
       const member = this.#loop.members.get(name);
       if (member === undefined) return [];
       const runBefore = member.life.lastRun;

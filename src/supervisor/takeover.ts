@@ -58,7 +58,8 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
     return;
   }
   member.process = process;
-  member.startedWith = member.service;
+  // Of a run that was well it is known; else nothing says that its definition changed since.
+  member.startedWith = member.good?.run === run ? member.good.service : member.service;
   ports.processes.logsChanged(member.service); // A keeper that lost its journal does not know where they go.
   if (runOf(member.life.state) === run) {
     takeOverProbes(member, ports.clock.now());
@@ -72,7 +73,6 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
   loop.enqueue(name, { type: "spawned", run, at: startedAt }); // Perhaps the last core died before it heard of it.
 }
 
-/** A probe that was under way died with the core that made it: that is no failure of the service. */
 /** Something is left of a run whose main process ended: whatever the journal knows of that, nothing starts beside it. */
 function takeOverRemains(loop: Loop, ports: Ports, name: string, run: number, { ended }: Inherited): void {
   ports.processes.end(name, run); // The last core may have died before it asked for that.
@@ -96,6 +96,7 @@ function isAmong(
   return runs.some((other) => other.service === name && other.run === run);
 }
 
+/** A probe that was under way died with the core that made it: that is no failure of the service. */
 function takeOverProbes(member: Supervised, now: number): void {
   const { state } = member.life;
   if ((state.at !== "starting" && state.at !== "running") || state.health === null) return;
@@ -134,4 +135,5 @@ function takeOverWish(loop: Loop, { wishes }: Ports, name: string, { service, li
   const wasLeaving = life.wanted === "down" && runOf(life.state) !== null;
   if (wasLeaving || (isUnwanted && life.wanted === "up")) loop.leave(name, "stop");
   else if (life.restartDue) loop.leave(name, "restart");
+  else if (life.wanted === "up") loop.bringUpToDate(name); // Or it died before it said that.
 }
