@@ -1,40 +1,48 @@
 /**
- * `npm run sim -- --seed N` replays one history and tells its story if something breaks; `--seeds FROM..TO` runs many.
+ * `npm run sim -- --seed N` replays one history and tells its story if something breaks; `--shrink` makes that story short;
+ * `--seeds FROM..TO` runs many; `--coverage` shows which faults struck in which states.
  */
-import { simulateSeed } from "./run.ts";
+import { Coverage } from "./coverage.ts";
+import { simulateSeed } from "./history.ts";
+import { shortStory, shrink } from "./shrink.ts";
 
-function main(words: readonly string[]): void {
-  const value = (name: string): string | undefined => {
-    const index = words.indexOf(name);
-    return index === -1 ? undefined : words[index + 1];
-  };
-  const steps = Number(value("--steps") ?? 2_000);
+const USAGE = "usage: npm run sim -- [--seed N | --seeds FROM..TO] [--turns N] [--shrink] [--coverage]\n";
+const MOST_BROKEN = 3;
+const STORY_LINES = 120;
+
+function main(words: readonly string[]): number {
+  const value = (name: string): string | undefined =>
+    words.includes(name) ? words[words.indexOf(name) + 1] : undefined;
+  const turns = Number(value("--turns") ?? 2_000);
   const [from, to] = (value("--seeds") ?? `${value("--seed") ?? 1}..${value("--seed") ?? 200}`).split("..").map(Number);
-  if (from === undefined || to === undefined || !(from <= to) || !(steps > 0)) {
-    process.stderr.write("usage: npm run sim -- [--seed N | --seeds FROM..TO] [--steps N]\n");
-    process.exit(2);
+  if (from === undefined || to === undefined || !(from <= to) || !(turns > 0)) {
+    process.stderr.write(USAGE);
+    return 2;
   }
+  const coverage = new Coverage();
   const begun = performance.now();
-  let total = 0;
+  let histories = 0;
+  let steps = 0;
   let cores = 0;
   let broken = 0;
-  for (let seed = from; seed <= to; seed++) {
-    const result = simulateSeed(seed, steps);
-    total += result.steps;
+  for (let seed = from; seed <= to && broken < MOST_BROKEN; seed++) {
+    const result = simulateSeed(seed, turns, { coverage });
+    histories++;
+    steps += result.steps;
     cores += result.coresStarted;
     if (result.broken === null) continue;
     broken++;
+    const story = words.includes("--shrink") ? shortStory(shrink(result)) : result.story.slice(-STORY_LINES);
     process.stdout.write(
-      `${result.story.join("\n")}\nseed ${seed}: ${result.broken}\nreplay: npm run sim -- --seed ${seed}\n`,
+      `${story.join("\n")}\nseed ${seed}: ${result.broken}\nreplay: npm run sim -- --seed ${seed} --turns ${turns} --shrink\n`,
     );
-    if (broken >= 3) break;
   }
-  const seconds = (performance.now() - begun) / 1000;
-  const rate = Math.round(total / seconds);
+  const rate = Math.round(steps / ((performance.now() - begun) / 1000));
+  if (words.includes("--coverage")) process.stdout.write(`${coverage.table()}\n`);
   process.stdout.write(
-    `${to - from + 1} histories, ${total} steps, ${cores} cores started, ${rate} steps/s, ${broken} broken\n`,
+    `${histories} histories, ${steps} steps, ${cores} cores started, ${rate} steps/s, ${broken} broken\n`,
   );
-  process.exit(broken === 0 ? 0 : 1);
+  return broken === 0 ? 0 : 1;
 }
 
-main(process.argv.slice(2));
+process.exitCode = main(process.argv.slice(2));

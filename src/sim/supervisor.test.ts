@@ -1,20 +1,32 @@
-/** Promises about all services together, told in the simulated world in fair weather. */
+/** Promises about all services together, told in the simulated world in fair weather, or with one fault in the right place. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Plan, Service } from "../plan/plan.ts";
 import { policyOf } from "../service/simulate.ts";
 import type { ServiceStatus } from "../supervisor/answers.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { Random } from "./random.ts";
+import { Fate, fairFate, type Strike } from "./fate.ts";
 import { plan, service } from "./services.ts";
-import { fairWeather, World } from "./world.ts";
+import { World } from "./world.ts";
 
 class Machine {
   readonly world: World;
 
-  constructor(...services: Service[]) {
-    this.world = new World(new Random(1), plan(...services), fairWeather);
+  constructor(...parts: (Service | Strike)[]) {
+    const strikes = parts.filter((part): part is Strike => "fault" in part);
+    const services = parts.filter((part): part is Service => !("fault" in part));
+    this.world = new World(strikes.length === 0 ? fairFate() : Fate.given(1, strikes), plan(...services));
     this.world.startCore();
+  }
+
+  dies(): void {
+    this.world.killCore("by the test");
+    this.passes(1_000);
+  }
+
+  /** What its process was started with. */
+  runsWith(name: string): unknown {
+    return this.world.keeper.run(name)?.definition.command;
   }
 
   get supervisor(): Supervisor {
@@ -35,8 +47,9 @@ class Machine {
   }
 
   edit(...services: Service[]): void {
-    this.world.plan = plan(...services);
-    this.supervisor.apply(this.world.plan, null, "files");
+    this.world.files.delete(this.world.files.names);
+    this.world.files.write(services);
+    this.world.rescan();
   }
 
   /** In what order services got their stop signal. */
@@ -82,11 +95,11 @@ test("nobody waits for a service that this machine does not want", () => {
   const machine = new Machine(service("ray"), service("vllm", { dependsOn: { ray: "ready" } }));
   machine.supervisor.act("stop", ["ray", "vllm"]);
   machine.passes(5_000);
-  machine.world.skipped.add("ray");
+  machine.world.unmet = new Set(["ray"]);
   machine.supervisor.act("start", ["vllm"]);
   machine.passes(5_000);
   assert.deepEqual(machine.states(), { ray: "SKIPPED", vllm: "RUNNING" });
-  machine.world.skipped.clear();
+  machine.world.unmet = new Set();
   machine.supervisor.recheckConditions();
   machine.passes(5_000);
   assert.equal(machine.status("ray").state, "RUNNING");
@@ -232,7 +245,7 @@ test("what was set aside by hand stays out until somebody applies it again", () 
   assert.equal(machine.supervisor.setAside(["web"])[0]?.outcome, "done");
   machine.edit(service("web"), service("db"));
   assert.deepEqual(Object.keys(machine.states()), ["db"]);
-  machine.supervisor.apply(machine.world.plan, ["web"], "person");
+  machine.supervisor.apply(machine.world.files.plan, ["web"], "person");
   assert.deepEqual(Object.keys(machine.states()), ["db", "web"]);
 });
 
@@ -250,10 +263,10 @@ test("files that vanish at once with most others stop nothing until a person say
   machine.passes(5_000);
   assert.deepEqual(machine.states(), { a: "RUNNING", b: "RUNNING", c: "RUNNING", d: "RUNNING", e: "RUNNING" });
   assert.equal(machine.status("a").file.note, "held: 4 of 5 files vanished at once; if it shall be gone: svctl apply");
-  assert.deepEqual(machine.supervisor.preview(machine.world.plan).kept, ["a", "b", "c", "d"]);
+  assert.deepEqual(machine.supervisor.preview(machine.world.files.plan).kept, ["a", "b", "c", "d"]);
 
   const many = Array.from({ length: 9 }, (_, n) => service(`s${n}`));
-  machine.world.plan = plan(e, ...many);
+  machine.world.files.write(many);
   machine.world.killCore("a test");
   machine.passes(5_000);
   machine.edit(e, ...many);
@@ -262,11 +275,11 @@ test("files that vanish at once with most others stop nothing until a person say
 
   machine.edit(a, e, ...many);
   assert.equal(machine.status("a").file.note, null, "its file is back");
-  machine.supervisor.apply(machine.world.plan, ["b"], "person");
+  machine.supervisor.apply(machine.world.files.plan, ["b"], "person");
   machine.passes(15_000);
   assert.deepEqual(machine.states()["b"], undefined);
   assert.equal(machine.status("c").file.note, "held: 2 of 5 files vanished at once; if it shall be gone: svctl apply");
-  machine.supervisor.apply(machine.world.plan, null, "person");
+  machine.supervisor.apply(machine.world.files.plan, null, "person");
   machine.passes(15_000);
   assert.deepEqual(Object.keys(machine.states()), ["a", "e", ...many.map(({ name }) => name)]);
   machine.edit(e, ...many);
@@ -295,4 +308,117 @@ test("three hundred services in a chain start and stop in order", () => {
   machine.passes(24 * 3_600_000);
   assert.ok(machine.world.hasLeft);
   assert.deepEqual(machine.stopOrder(), chain.map(({ name }) => name).reverse());
+});
+
+const other = { kind: "text", text: "other" } as const;
+
+test("a restart of several goes down in reverse in whatever order they are named", () => {
+  const machine = new Machine(service("web", { dependsOn: { db: "ready" } }), service("db"));
+  machine.passes(3_000);
+  machine.supervisor.act("restart", ["web", "db"]);
+  machine.passes(10_000);
+  assert.deepEqual(machine.stopOrder(), ["web", "db"]);
+  assert.equal(machine.status("db").run, 2);
+});
+
+test("a stop that could not be remembered says so each time, until it is", () => {
+  const machine = new Machine({ fault: "wish not kept", nth: 1 }, { fault: "wish not kept", nth: 2 }, service("web"));
+  const said = () => machine.supervisor.act("stop", ["web"])[0]!.what;
+  assert.equal(said(), "stopped (not remembered if svcd ends: disk full)");
+  machine.passes(5_000);
+  assert.equal(said(), "not running");
+  machine.dies();
+  assert.equal(machine.status("web").why, "stopped on request, last run killed by SIGTERM");
+});
+
+test("an edit that enables a service which runs already brings its new command, too", () => {
+  const machine = new Machine(service("web", { enabled: false }));
+  machine.supervisor.setEnabled(["web"], true);
+  machine.passes(2_000);
+  machine.edit(service("web", { command: other }));
+  machine.passes(5_000);
+  assert.deepEqual(machine.runsWith("web"), other);
+});
+
+test("a service that was edited while it waited to be stopped, and goes on after all, goes on with the edit", () => {
+  for (const coreDies of [false, true]) {
+    const app = service("app", { dependsOn: { db: "started" } });
+    const machine = new Machine({ fault: "ignores the stop signal", nth: 1 }, service("db"), app);
+    machine.passes(3_000);
+    machine.supervisor.act("stop", ["db", "app"]);
+    machine.edit(service("db", { command: other }), app);
+    if (coreDies) machine.dies();
+    machine.supervisor.act("start", ["db"]);
+    machine.passes(20_000);
+    assert.equal(machine.status("db").state, "RUNNING");
+    assert.deepEqual(machine.runsWith("db"), other);
+  }
+});
+
+test("a new file is not forgotten, and a new command not lost, whenever the core dies over it", () => {
+  for (let nth = 1; ; nth++) {
+    const machine = new Machine({ fault: "core dies", nth }, service("web"));
+    machine.passes(3_000);
+    machine.world.files.write([service("web", { command: other }), service("mail")]);
+    machine.world.rescan();
+    machine.passes(20_000);
+    assert.deepEqual(machine.states(), { mail: "RUNNING", web: "RUNNING" }, `${nth}`);
+    assert.deepEqual(machine.runsWith("web"), other, `${nth}`);
+    if (machine.world.fate.struck.length === 0) return;
+  }
+});
+
+test("a service whose file comes back while it ends runs again, also if the core dies meanwhile", () => {
+  const machine = new Machine(service("web"), service("db"));
+  machine.passes(2_000);
+  machine.edit(service("db"));
+  machine.world.killCore("by the test");
+  machine.world.files.write([service("web")]);
+  machine.passes(15_000);
+  assert.equal(machine.status("web").state, "RUNNING");
+});
+
+test("a start does not call back what it needed once, and what is going because its file is gone", () => {
+  const machine = new Machine(service("web", { dependsOn: { db: "started" } }), service("db"));
+  machine.passes(2_000);
+  machine.world.files.delete(["db"]);
+  machine.world.rescan(); // Its own file is a mistake now, so it is kept as it was.
+  machine.supervisor.act("restart", ["web"]);
+  machine.supervisor.act("start", ["web"]);
+  machine.passes(15_000);
+  assert.deepEqual(machine.states(), { web: "WAITING" });
+});
+
+test("a restart that was answered while the service was ending is not lost with the core", () => {
+  const app = service("app", { dependsOn: { db: "started" } });
+  const ignores = [1, 2].map((nth): Strike => ({ fault: "ignores the stop signal", nth }));
+  const machine = new Machine(...ignores, service("db"), app);
+  machine.passes(3_000);
+  machine.supervisor.act("stop", ["db"]);
+  machine.passes(100);
+  machine.supervisor.act("stop", ["app"]);
+  machine.passes(100);
+  assert.equal(machine.supervisor.act("restart", ["db"])[0]?.what, "restarted");
+  machine.dies();
+  machine.passes(20_000);
+  assert.deepEqual(machine.states(), { app: "STOPPED", db: "RUNNING" });
+});
+
+test("nothing starts beside what is left of a run, also if the journal knows nothing of it", () => {
+  const machine = new Machine(
+    { fault: "ignores the stop signal", nth: 1 },
+    { fault: "freezes", nth: 3 }, // Something of it, when KILL comes.
+    service("web", { policy: { stopGraceMs: 500 } }),
+  );
+  machine.passes(2_000);
+  const lines = machine.world.journal.length;
+  machine.supervisor.act("restart", ["web"]);
+  machine.passes(1_000);
+  machine.world.losesLinesAfter(lines);
+  machine.dies();
+  assert.equal(machine.status("web").state, "STOPPING");
+  assert.match(machine.status("web").why, /exit status unknown; KILL does not end pid 100 /);
+  machine.world.keeper.thawAll();
+  machine.passes(5_000);
+  assert.deepEqual([machine.status("web").state, machine.status("web").run], ["RUNNING", 2]);
 });
