@@ -422,3 +422,14 @@ test("nothing starts beside what is left of a run, also if the journal knows not
   machine.passes(5_000);
   assert.deepEqual([machine.status("web").state, machine.status("web").run], ["RUNNING", 2]);
 });
+
+test("a check that comes with a file which was taken away and came back is heeded while the service still runs", () => {
+  const app = service("app", { dependsOn: { web: "started" } });
+  const machine = new Machine({ fault: "ignores the stop signal", nth: 1 }, service("web"), app);
+  machine.passes(3_000);
+  machine.edit(); // Both go, web last.
+  const health = { intervalMs: 2_000, timeoutMs: 1_000, retries: 1, startPeriodMs: 0, onUnhealthy: "restart" } as const;
+  machine.edit(service("web", { policy: { health } }));
+  machine.passes(5_000);
+  assert.deepEqual([machine.status("web").run, machine.status("web").health], [1, "healthy"]);
+});

@@ -228,6 +228,7 @@ export class Supervisor {
     const taken = member ?? this.#loop.add(service, newLife(this.#ports.clock.now(), lastRuns.get(name)));
     taken.isRemoved = false; // Perhaps it was on its way out, and is wanted again.
     this.#loop.define(taken, service);
+    if (member !== undefined) this.#whileItRuns(service);
     if (!this.#isWantedByItself(service)) return;
     this.#loop.start(name);
     this.#loop.bringUpToDate(name);
@@ -238,14 +239,19 @@ export class Supervisor {
     const member = this.#loop.members.get(name)!;
     const before = member.service;
     this.#loop.define(member, service);
-    this.#ports.processes.logsChanged(service);
+    this.#whileItRuns(service);
     const isEnabled = this.#isEnabled(service);
     if (!isEnabled) this.#loop.leave(name, "stop");
     else if (member.life.wanted === "down" && !before.enabled && this.#isWantedByItself(service)) {
       this.#loop.start(name);
       this.#loop.bringUpToDate(name);
     } else if (member.life.wanted === "up" && restart) this.#loop.leave(name, "restart");
-    this.#loop.enqueue(name, { type: "tick" }); // A check may have come or gone.
+  }
+
+  /** What a new definition changes at once for a process that runs. */
+  #whileItRuns(service: Service): void {
+    this.#ports.processes.logsChanged(service);
+    this.#loop.enqueue(service.name, { type: "tick" }); // A check may have come or gone.
   }
 
   #keepAside(name: string, isAside: boolean): void {
