@@ -243,8 +243,8 @@ export class World implements Surroundings {
   }
 
   leaves(): void {
-    for (const { service, run, isFrozen } of this.keeper.runs.values()) {
-      if (!isFrozen) throw new Broken(22, `svcd leaves while ${service}#${run} runs`);
+    for (const { service, run, isFrozen, leaderLives, hasChildren } of this.keeper.runs.values()) {
+      if (!isFrozen && (leaderLives || hasChildren)) throw new Broken(22, `svcd leaves while ${service}#${run} runs`);
     }
     this.tell("svcd leaves");
     this.hasLeft = true;
