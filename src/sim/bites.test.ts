@@ -28,9 +28,10 @@ function withProcesses(change: (processes: Ports["processes"]) => Partial<Ports[
 }
 
 class StartsTheStopped extends Supervisor {
-  override recheckConditions(): void {
-    super.recheckConditions();
+  override recheckConditions(): boolean {
+    const isToBeCalledAgain = super.recheckConditions();
     this.act("start", [...this.members.keys()]);
+    return isToBeCalledAgain;
   }
 }
 
