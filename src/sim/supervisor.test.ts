@@ -433,3 +433,16 @@ test("a check that comes with a file which was taken away and came back is heede
   machine.passes(5_000);
   assert.deepEqual([machine.status("web").run, machine.status("web").health], [1, "healthy"]);
 });
+
+test("nor what that needed: the way to it went with the file", () => {
+  const cache = service("cache", { dependsOn: { db: "started" } });
+  const web = service("web", { dependsOn: { cache: "started" } });
+  const machine = new Machine({ fault: "ignores the stop signal", nth: 1 }, service("db"), cache, web);
+  machine.passes(3_000);
+  machine.world.files.delete(["cache"]);
+  machine.world.rescan();
+  machine.supervisor.act("stop", ["db"]);
+  machine.supervisor.act("start", ["web"]);
+  machine.passes(30_000);
+  assert.equal(machine.status("db").state, "STOPPED");
+});

@@ -10,6 +10,8 @@ import { isEnding, type Life, runOf } from "../service/life.ts";
 export interface Member {
   readonly service: Service;
   readonly life: Life;
+  /** Its file is gone and it is ending. */
+  readonly isRemoved?: boolean;
 }
 
 export type Members = ReadonlyMap<string, Member>;
@@ -49,7 +51,8 @@ export function withDependencies(names: readonly string[], members: Members): st
   const visited = new Set<string>();
   const visit = (name: string): void => {
     const member = members.get(name);
-    if (member === undefined || visited.has(name)) return;
+    // What is going because its file is gone is not called back by somebody that needed it.
+    if (member === undefined || member.isRemoved || visited.has(name)) return;
     visited.add(name);
     for (const dependency of member.service.dependsOn) visit(dependency.name);
     ordered.add(name);

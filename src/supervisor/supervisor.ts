@@ -354,8 +354,7 @@ export class Supervisor {
 
   #start(names: readonly string[]): ActionResult[] {
     const asked = new Set(names);
-    // What is going because its file is gone is not called back by somebody that needed it.
-    const all = withDependencies(names, this.#loop.members).filter((name) => !this.#loop.members.get(name)!.isRemoved);
+    const all = withDependencies(names, this.#loop.members);
     const remembered = this.#remember(
       all.filter((name) => asked.has(name) || this.#isDown(name)),
       false,
