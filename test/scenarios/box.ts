@@ -97,14 +97,16 @@ export class Box {
     return this.path("installed", file);
   }
 
-  /** Puts other words in a file of that copy. They must be there: svcd may have changed. */
+  /** Puts other words in a program of that copy, whatever blanks its bundle has. They must be there: svcd may have changed. */
   patch(file: string, before: string, after: string): void {
     const path = this.installed(file);
     const text = readFileSync(path, "utf8");
-    assert.ok(text.includes(before), `${file} has no ${JSON.stringify(before)}`);
+    const tokens = before.match(/[\w$]+|"[^"]*"|`[^`]*`|[^\w\s]/g) ?? [];
+    const pattern = new RegExp(tokens.map((token) => token.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s*"));
+    assert.ok(pattern.test(text), `${file} has no ${JSON.stringify(before)}`);
     writeFileSync(
       path,
-      text.replace(before, () => after),
+      text.replace(pattern, () => after),
     );
   }
 

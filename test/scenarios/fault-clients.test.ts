@@ -71,8 +71,8 @@ test("a command that waits for a slow service holds up no other command", async 
 test("svctl and svcd of different versions say so, with what to do, when they do not understand each other", async (t) => {
   const box = Box.prepare(t, { "web.yaml": SLEEPS });
   const { version } = JSON.parse(readFileSync(`${box.bin}/../package.json`, "utf8"));
-  box.patch("dist/svctl.js", `"${version}"`, '"99.0.0"');
-  box.patch("dist/svctl.js", "/why`", "/explain`");
+  box.patch("dist/svctl.body.js", `"${version}"`, '"99.0.0"');
+  box.patch("dist/svctl.body.js", "/why`", "/explain`");
   await box.start();
   await box.until("web", "RUNNING");
   assert.equal((await box.svctl("status")).code, 0, "what both understand goes on");
@@ -107,7 +107,7 @@ test("svcd listens on its own socket and nowhere else: no port, and nothing for 
     const heard = await answer(t, box, `POST /v1/services/web/stop HTTP/1.1\r\n${header}\r\nconnection: close\r\n\r\n`);
     assert.match(heard, /^HTTP\/1\.1 4\d\d /);
   }
-  assert.equal((await box.status("web")).state, "RUNNING");
+  await box.until("web", "RUNNING");
 });
 
 /** Connects, says this, and then neither says nor reads anything. */

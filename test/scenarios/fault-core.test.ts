@@ -94,7 +94,7 @@ test("a core that slept together with its keeper is not replaced", async (t) => 
 test("a core whose heap is full ends alone, and the next one is in charge", async (t) => {
   const box = Box.prepare(t, { "web.yaml": ECHOES });
   await box.fifo("say");
-  box.patch("dist/svcd.js", "execArgv: process.execArgv", 'execArgv: [...process.execArgv, "--max-old-space-size=64"]');
+  box.patch("dist/svcd.js", "...CORE_FLAGS", '...CORE_FLAGS, "--max-old-space-size=64"');
   teach(box, "grow", "const all = []; for (;;) all.push(new Array(1000).fill(Math.random()));");
   await box.start();
   const web = await box.pid("web");
