@@ -30,7 +30,7 @@ export interface Containment {
   readonly nextEnclosure: string | null;
   /** Starts something inside an enclosure of its own. `act` answers null where nothing was started. */
   enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: string | null };
-  /** The enclosure that a process is in; null: none of ours. */
+  /** The enclosure that a process is in, perhaps with others; null: none of ours. */
   enclosureOf(pid: number): string | null;
   /** Their leaders have ended: of which is nothing else alive? What held those together is cleaned away. */
   cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun>;

@@ -346,17 +346,23 @@ export class Keeper {
     const unknown = this.#unknownToTheJournal(known);
     this.#prepareAllPipes([...known, ...unknown]);
     for (const one of known) this.#adoptOne(one, true);
-    for (const one of unknown) this.#adoptOne(one, false);
+    for (const one of unknown) this.#adoptOne({ ...one, enclosure: this.#ownEnclosureOf(one, unknown) }, false);
     this.#containment.tidy();
   }
 
-  #adoptOne({ service, run, at, logs, live, enclosure: kept }: BegunRun, isInJournal: boolean): void {
+  /** A cgroup that two runs share (no other could be made when they were started) holds neither of them. */
+  #ownEnclosureOf(one: BegunRun, all: readonly BegunRun[]): string | null {
+    const enclosureOf = ({ live }: BegunRun): string | null => live && this.#containment.enclosureOf(live.pid);
+    const enclosure = enclosureOf(one);
+    return all.some((other) => other !== one && enclosureOf(other) === enclosure) ? null : enclosure;
+  }
+
+  #adoptOne({ service, run, at, logs, live, enclosure }: BegunRun, isInJournal: boolean): void {
     this.#lastRuns.set(service, Math.max(run, this.#lastRuns.get(service) ?? 0));
     this.#tryOrSay(`cannot open the log of ${service}`, () => this.#output(service).configure(logs));
     const isKnown = live !== null && live.startTicks !== UNKNOWN_START;
     const found = isKnown ? live : findStray(this.#options.runDir, { service, run }, at);
     if (found !== null && !isGone(found.pid, found.startTicks)) {
-      const enclosure = this.#containment.enclosureOf(found.pid);
       const adopted: ContainedRun = { ...found, enclosure, isWatched: true };
       this.#children.adopt(adopted);
       this.#options.say(`svcd: adopted ${service} (pid ${found.pid}), started by an earlier svcd`);
@@ -367,7 +373,7 @@ export class Keeper {
     }
     // It ended unseen, or was about to start and never did; in both cases something of it may be there.
     const leader = found ?? { service, run, pid: NOBODY, startTicks: UNKNOWN_START, startedAt: at };
-    const isClear = this.#children.adoptDead({ ...leader, enclosure: kept, isWatched: false });
+    const isClear = this.#children.adoptDead({ ...leader, enclosure, isWatched: false });
     if (found === null && isClear) return this.#journal.record({ fact: "over", service, run });
     const exit = endOf(leader.pid, leader.startTicks);
     this.#whenEnded({ is: "exited", service, run, pid: leader.pid, exit, at: monotonicMs(), isClear });

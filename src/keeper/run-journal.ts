@@ -48,9 +48,6 @@ export class RunJournal {
 
   #core: CoreIdentity | null = null;
 
-  /** Nothing in it is of this boot: it was lost, or no keeper was there before. */
-  readonly isFresh: boolean;
-
   /** Reads what an earlier keeper of this boot left; facts of another boot and torn lines count for nothing. */
   constructor(path: string, boot: string) {
     this.#boot = boot;
@@ -61,9 +58,7 @@ export class RunJournal {
       // A full disk must not stop a service from starting; an adoption may then find less.
       onFailure: () => {},
     });
-    const facts = this.#journal.read();
-    this.isFresh = !facts.some((fact) => "boot" in fact && fact.boot === boot && fact.fact !== "core");
-    for (const fact of facts) this.#apply(fact, boot);
+    for (const fact of this.#journal.read()) this.#apply(fact, boot);
     this.#journal.open();
     this.#journal.compact();
   }

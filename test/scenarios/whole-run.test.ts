@@ -270,7 +270,15 @@ test("where no further cgroup can be made services start all the same, and are e
     for (const pid of tree.living) kill(pid, "SIGKILL");
   });
   await complete(box, tree);
+  box.write("db.yaml", `command: sleep 1001\n${QUICK}`);
+  const db = await box.pid("db");
+  // Born in one cgroup, they end apart all the same, also under the next svcd, which may make cgroups again.
+  box.daemon?.kill("SIGKILL");
+  await box.ended();
+  writeFileSync(`${containment.detail}/cgroup.max.descendants`, "max");
+  await box.start();
   assert.equal((await box.svctl("stop", "web")).code, 0);
+  assert.equal((await box.until("db", "RUNNING")).pid, db);
   // Two have cleared their environment and left the session: without a cgroup or a tag nothing tells whose they are.
   await box.becomes("all that can be known is gone", () => tree.living.length <= 2);
 });
