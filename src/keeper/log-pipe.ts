@@ -8,9 +8,23 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, fchownSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
+import { monotonicMs } from "./process-identity.ts";
 
 /** As much as a pipe holds. One buffer serves all pipes: what is read is written to its file before the next read. */
 const buffer = Buffer.allocUnsafeSlow(65_536);
+/**
+ * A service that writes line after line is left alone for this long between two reads, so that one read takes what would
+ * else be five: each wakes this process and writes a file. Its first line after a silence is read at once.
+ */
+const LET_GATHER_MS = 5;
+/** As long as the pipe is far from full by then: whoever writes faster must not be held up for so long. */
+const MOST_GATHERED_BYTES = 16_384;
+/**
+ * For a flood the whole keeper naps, once in a round, shorter than any timer. Who reads each line the moment it is written makes
+ * the writer wake it for each: a reader that is a little late takes a full pipe, and both are twice as fast.
+ */
+const NAP_MS = 0.2;
+const SMALL_READ_BYTES = 8_192;
 /** At an exit the rest is read at once, but not for ever: a grandchild may go on writing. */
 const MOST_READS_AT_EXIT = 64;
 
@@ -19,6 +33,7 @@ export class LogPipe {
   readonly #fd: number;
   readonly #socket: Socket;
   readonly #onBytes: (bytes: Buffer) => void;
+  #readAt = 0;
 
   /** The FIFO must exist (`makePipes`). Bytes handed to `onBytes` are valid during the call only. */
   constructor(path: string, onBytes: (bytes: Buffer) => void) {
@@ -29,7 +44,7 @@ export class LogPipe {
       buffer,
       callback: (length: number): boolean => {
         onBytes(buffer.subarray(0, length));
-        return true;
+        return !this.#letsGather(length);
       },
     };
     this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false, onread } as ConstructorParameters<
@@ -62,6 +77,22 @@ export class LogPipe {
     }
   }
 
+  /** After a read: shall there be a pause? Then it has begun. */
+  #letsGather(length: number): boolean {
+    const now = monotonicMs();
+    const sinceMs = now - this.#readAt;
+    this.#readAt = now;
+    if (sinceMs > 2 * LET_GATHER_MS) return false;
+    const expectedBytes = (length / sinceMs) * LET_GATHER_MS;
+    if (expectedBytes > MOST_GATHERED_BYTES) {
+      if (length < SMALL_READ_BYTES) napSoon();
+      return false;
+    }
+    resting.push(this.#socket);
+    if (resting.length === 1) setTimeout(readOn, LET_GATHER_MS);
+    return true;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -71,6 +102,27 @@ export class LogPipe {
     this.close();
     rmSync(this.path, { force: true });
   }
+}
+
+/** Pipes in a pause: one timer for all, so those that come later pause for less. */
+let resting: Socket[] = [];
+
+function readOn(): void {
+  const rested = resting;
+  resting = [];
+  for (const socket of rested) socket.resume();
+}
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+let willNap = false;
+
+function napSoon(): void {
+  if (willNap) return;
+  willNap = true;
+  setImmediate(() => {
+    willNap = false;
+    Atomics.wait(never, 0, 0, NAP_MS);
+  });
 }
 
 /** Makes the FIFOs that do not exist yet, all with one `mkfifo`: hundreds of services start together. */
