@@ -6,6 +6,7 @@
  * checked, the filling in happens at each start (`interpolate.ts`, `environment.ts`).
  */
 import type { Policy, Signal } from "../service/policy.ts";
+import type { JobDefinition } from "./job.ts";
 import type { Mistake } from "./mistake.ts";
 
 /** Text that may hold `${VAR}` in Compose's forms. Its syntax was checked when the file was read. */
@@ -14,7 +15,9 @@ export type Template = string;
 export interface Plan {
   /** By service name, in the order of files and of services in a file. */
   readonly services: ReadonlyMap<string, Service>;
-  /** Everything wrong in any file, all together. A service with a mistake is not in `services`. */
+  /** By name, in the order of files and of jobs in a file. A name is a service's or a job's, never both. */
+  readonly jobs: ReadonlyMap<string, JobDefinition>;
+  /** Everything wrong in any file, all together. A service or job with a mistake is not in the plan. */
   readonly mistakes: readonly Mistake[];
   /**
    * Files with at least one mistake. What an earlier plan took from such a file and this plan does not have goes on as it

@@ -63,6 +63,7 @@ export function readPlan({ files, settings, env, known = new Map() }: PlanSource
   const daemon = settings === null ? DEFAULT_SETTINGS : settingsFrom(settings, variables, findings);
   return {
     services: servicesOf(drafts, findings),
+    jobs: new Map(),
     mistakes: findings.mistakes(files, settings),
     brokenFiles: findings.files,
     brokenNames: findings.names,
