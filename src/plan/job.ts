@@ -9,13 +9,13 @@ import type { Schedule } from "../schedule/schedule.ts";
 import type { Hook, Service, Source } from "./plan.ts";
 
 export interface JobDefinition {
-  /** As `svctl` takes it: the stem of a YAML file or its key under `jobs:`; of a crontab line its annotation `name=`, else `FILE-N`. */
+  /** As `svctl` takes it: the stem of a YAML file or its key under `jobs:`; of a crontab line see `crontab-job.ts`. */
   readonly name: string;
   readonly source: Source;
   readonly description: string;
   /**
    * What it runs, where, as whom, with which environment, limits and logs, as the launcher understands it. Its name is the
-   * job's; its policy of restarts and its check mean nothing.
+   * job's; its policy of restarts and its check mean nothing. `enabled: false`: it runs only when somebody asks.
    */
   readonly service: Service;
   /** At least one. */
@@ -37,8 +37,8 @@ export interface JobDefinition {
   readonly output: JobOutput;
   /** `env: clean`: nothing of svcd's own environment but PATH, HOME, LOGNAME, SHELL as cron sets them. */
   readonly cleanEnvironment: boolean;
-  /** cron's own meaning, for a line of a crontab; null: YAML. */
-  readonly crontab: { readonly stdin: string; readonly mailTo: string | null } | null;
+  /** cron's own meaning, for a line of a crontab (its MAILTO is in `notify`); null: YAML. */
+  readonly crontab: { readonly stdin: string } | null;
 }
 
 /** Of each run the first and the last bytes are kept; what lies between is counted and told. */
@@ -51,11 +51,12 @@ export const NOTIFICATION_EVENTS = ["failure", "recovery", "success", "timeout",
 export type NotificationEvent = (typeof NOTIFICATION_EVENTS)[number];
 
 export interface Notification {
-  readonly on: ReadonlySet<NotificationEvent>;
+  /** A list and no set: a definition is kept in the core's journal, as JSON. */
+  readonly on: readonly NotificationEvent[];
   readonly by:
     | Hook
     /** healthchecks.io: URL/start, URL on success, URL/fail with the end of the output. */
     | { readonly kind: "ping"; readonly url: string }
-    /** By sendmail(8); `when: output` is cron's MAILTO. */
+    /** By sendmail(8), MAILFROM and CONTENT_TYPE from the job's environment; `when: output`, and only if there is some, is cron's MAILTO. */
     | { readonly kind: "mail"; readonly to: string; readonly when: "event" | "output" };
 }
