@@ -3,22 +3,26 @@
  * keeper does not carry the reader in its memory.
  */
 import { ConfigDirectory } from "./os/config-directory.ts";
-import { PlanSource } from "./os/plan-source.ts";
+import { PlanSource, thisMachine } from "./os/plan-source.ts";
 import type { Places } from "./places.ts";
 import { formatMistake } from "./plan/mistake.ts";
 
 /** Exit status 0: no mistakes; 1: some. */
-export function check({ services, settings }: Places): void {
+export function check({ services, cron, settings }: Places): void {
   const say = (line: string): void => void process.stderr.write(`svcd: ${line}\n`);
-  const directory = new ConfigDirectory({ services, settings, onChange: () => {}, say });
-  const plan = new PlanSource(process.env, settings).planOf(directory.read());
+  const directory = new ConfigDirectory({ services, cron, settings, onChange: () => {}, say });
+  const source = new PlanSource({ services, cron, settings, env: process.env, machine: thisMachine() });
+  const plan = source.planOf(directory.read());
   for (const mistake of plan.mistakes) process.stdout.write(`${formatMistake(mistake)}\n\n`);
-  const good = counted(plan.services.size, "service");
+  const good = [
+    `${services}: ${counted(plan.services.size, "service")}`,
+    ...(plan.jobs.size > 0 ? [`${cron}: ${counted(plan.jobs.size, "job")}`] : []),
+  ].join("; ");
   if (plan.mistakes.length === 0) {
-    process.stdout.write(`${services}: ${good}, no mistakes\n`);
+    process.stdout.write(`${good}, no mistakes\n`);
     return;
   }
-  process.stdout.write(`${services}: ${good} without mistakes, ${counted(plan.mistakes.length, "mistake")}\n`);
+  process.stdout.write(`${good} without mistakes, ${counted(plan.mistakes.length, "mistake")}\n`);
   process.exitCode = 1;
 }
 

@@ -18,7 +18,7 @@ import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.
 import { LinuxLauncher } from "./os/launcher.ts";
 import { OomWitness } from "./os/oom-witness.ts";
 import { openFiles } from "./os/open-files.ts";
-import { PlanSource } from "./os/plan-source.ts";
+import { PlanSource, thisMachine } from "./os/plan-source.ts";
 import { LinuxProber } from "./os/prober.ts";
 import { StateJournal } from "./os/state-journal.ts";
 import { SvcdLog } from "./os/svcd-log.ts";
@@ -82,10 +82,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     // Before anything is taken over, what the last core ran.
     return (members.length > 0 ? members : [...memory.services.values()]).map(({ source: { file } }) => file);
   };
-  const source = new PlanSource(process.env, where.settings, filesInUse, memory.settings);
+  const { services, cron, settings } = where;
+  const files = { services, cron, settings };
+  const known = memory.settings;
+  const source = new PlanSource({ ...files, env: process.env, machine: thisMachine(), filesInUse, known });
   const directory = new ConfigDirectory({
-    services: where.services,
-    settings: where.settings,
+    ...files,
     onChange: (snapshot) => whenFilesChanged(snapshot),
     say,
   });
@@ -261,8 +263,10 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   };
   void openSocket().then(() => {
     keeper.ready();
-    const files = `${plan.services.size} services in ${where.services}`;
-    log.info(isFirst ? `svcd ${version} runs, ${files}` : "a new core took over");
+    const jobs = plan.jobs.size === 0 ? "" : `, ${plan.jobs.size} jobs in ${cron}`;
+    log.info(
+      isFirst ? `svcd ${version} runs, ${plan.services.size} services in ${services}${jobs}` : "a new core took over",
+    );
     void log.openFile();
     // Whoever asked for the plan meanwhile has read newer files than we took up.
     const newest = directory.read();

@@ -29,7 +29,7 @@ let roots = 0;
 
 function config(options: Partial<ConfigOptions> = {}) {
   const root = `${base}/${++roots}`;
-  const places = { services: `${root}/services.d`, settings: `${root}/svcd.yaml` };
+  const places = { services: `${root}/services.d`, cron: `${root}/cron.d`, settings: `${root}/svcd.yaml` };
   mkdirSync(places.services, { recursive: true });
   const snapshots: ConfigSnapshot[] = [];
   let onSnapshot = (): void => {};
@@ -42,6 +42,7 @@ function config(options: Partial<ConfigOptions> = {}) {
   return {
     root,
     services: places.services,
+    cron: places.cron,
     directory,
     snapshots,
     read: () => directory.read(),
@@ -54,11 +55,12 @@ function config(options: Partial<ConfigOptions> = {}) {
   };
 }
 
-/** "web.yaml: text" for each file, then "! what" for each problem. */
-function shown({ files, settings, problems }: ConfigSnapshot): string[] {
+/** "web.yaml: text" for each file, "job web: text" for each of cron.d, then "! what" for each problem. */
+function shown({ files, jobs, settings, problems }: ConfigSnapshot): string[] {
   const name = (path: string): string => path.replace(/^.*\//, "");
   return [
     ...(files ?? [{ path: "services.d", text: "unknown" }]).map(({ path, text }) => `${name(path)}: ${text}`),
+    ...(jobs ?? [{ path: "cron.d", text: "unknown" }]).map(({ path, text }) => `job ${name(path)}: ${text}`),
     ...(settings === null ? [] : [`settings: ${settings.text}`]),
     ...problems.map(({ file, what }) => `! ${name(file)}: ${what}`),
   ];
@@ -297,7 +299,7 @@ test("where nothing can be watched, changes are found by looking, and that is sa
     const { writeFileSync } = await import("node:fs");
     const root = ${JSON.stringify(root)};
     const directory = new ConfigDirectory({
-      services: root + "/services.d", settings: root + "/svcd.yaml", uid: 1, timing: { rescanUnwatchedMs: 50 },
+      services: root + "/services.d", cron: root + "/cron.d", settings: root + "/svcd.yaml", uid: 1, timing: { rescanUnwatchedMs: 50 },
       say: (line) => console.log(line),
       onChange: ({ files }) => { console.log("found", files.length); void directory.close(); },
     });
@@ -313,9 +315,7 @@ test("where nothing can be watched, changes are found by looking, and that is sa
     const said = execFileSync("unshare", ["-Ur", "sh", "-c", run, process.execPath, script], { encoding: "utf8" });
     assert.match(
       said,
-      new RegExp(
-        `services\\.d cannot be watched .*, so it is looked at every 0\\.05 s: sysctl fs\\.inotify\\.${advice}=`,
-      ),
+      new RegExp(`cannot be watched .*, so svcd looks at them every 0\\.05 s: sysctl fs\\.inotify\\.${advice}=`),
     );
     assert.match(said, /^found 1$/m);
   }

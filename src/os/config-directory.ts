@@ -57,24 +57,23 @@ interface Pending {
   since: number;
 }
 
-const DIRECTORY = "directory";
-
 export class ConfigDirectory {
   readonly #options: ConfigOptions;
+  readonly #directories: readonly string[];
   readonly #timing: typeof TIMING;
   readonly #reader: ConfigReader;
   /** What was taken up last, by path. */
   #taken = new Map<string, Seen>();
-  #takenDirectory: Mistake | null = null;
+  #takenDirectories: ReadonlyMap<string, Mistake> = new Map();
   #takenHash = "";
-  /** By path, or DIRECTORY for its own state. */
+  /** By path; of a directory for its own state. */
   readonly #pending = new Map<string, Pending>();
   #watcher: { close(): Promise<void> } | null = null;
   /** lost: changes are found by looking, and watching is tried again. */
   #watching: "starting" | "on" | "lost" = "starting";
   #watchAgainAt = 0;
-  /** Which directory the watcher was put on; null: there was none. */
-  #watched: string | null = null;
+  /** Which directories the watcher was put on; null: there was none. */
+  #watched: readonly (string | null)[] = [];
   /** Why it was last said that nothing can be watched; the same again is no news. */
   #complaint = "";
   #closed = false;
@@ -84,6 +83,7 @@ export class ConfigDirectory {
 
   constructor(options: ConfigOptions) {
     this.#options = options;
+    this.#directories = [options.services, options.cron];
     this.#timing = { ...TIMING, ...options.timing };
     this.#reader = new ConfigReader(options, options.uid ?? process.geteuid?.() ?? 0);
   }
@@ -101,7 +101,7 @@ export class ConfigDirectory {
     const look = looks.get(known);
     assert(look !== undefined, "what is known was read here");
     this.#taken = new Map(look.files);
-    this.#takenDirectory = look.directoryProblem;
+    this.#takenDirectories = look.directoryProblems;
     this.#takenHash = known.hash;
     this.#lookAgain(0);
     await this.#startWatcher();
@@ -116,16 +116,17 @@ export class ConfigDirectory {
   // --- when to look --------------------------------------------------------------------------------------------------
 
   async #startWatcher(): Promise<void> {
-    const { services, settings } = this.#options;
-    const above = new Set([dirname(services), dirname(settings)]);
+    const { settings } = this.#options;
+    const directories = this.#directories;
+    const above = new Set([...directories, settings].map((path) => dirname(path)));
     const isOurs = (path: string): boolean =>
-      path === services || path === settings || above.has(path) || dirname(path) === services;
+      path === settings || above.has(path) || directories.includes(path) || directories.includes(dirname(path));
     this.#watching = "starting";
-    this.#watched = identityOf(services);
+    this.#watched = directories.map(identityOf);
     try {
       const { watch } = await import("chokidar"); // 9 MB that the first services need not wait for.
       if (this.#closed) return;
-      const watcher = watch([services, ...above], {
+      const watcher = watch([...directories, ...above], {
         ignoreInitial: true,
         depth: 0,
         atomic: false,
@@ -145,17 +146,18 @@ export class ConfigDirectory {
 
   /** A watch sticks to the directory it was put on: one that was made again or swapped by a link needs a new one. */
   #watchTheRightOne(): void {
-    const there = identityOf(this.#options.services);
+    const there = this.#directories.map(identityOf);
     switch (this.#watching) {
       case "starting":
         return;
       case "lost":
         if (now() < this.#watchAgainAt) return;
         break;
-      case "on":
-        if (there === this.#watched) return;
+      case "on": {
+        const isAnother = there.some((identity, index) => identity !== null && identity !== this.#watched[index]);
         this.#watched = there;
-        if (there === null) return; // The directory above is watched too: it tells when this one is back.
+        if (!isAnother) return; // Of one that is gone the directory above tells when it is back.
+      }
     }
     const before = this.#watcher;
     this.#watcher = null;
@@ -178,7 +180,7 @@ export class ConfigDirectory {
           ? ": sysctl fs.inotify.max_user_instances=512"
           : "";
     const every = this.#timing.rescanUnwatchedMs / 1000;
-    const complaint = `${this.#options.services} cannot be watched (${message}), so it is looked at every ${every} s${fix}`;
+    const complaint = `${this.#directories.join(" and ")} cannot be watched (${message}), so svcd looks at them every ${every} s${fix}`;
     const reason = code ?? message; // The path in the message is another at each attempt.
     if (reason !== this.#complaint) this.#options.say(complaint);
     this.#complaint = reason;
@@ -224,16 +226,16 @@ export class ConfigDirectory {
   #pendingOrTaken(): Map<string, Seen> {
     const known = new Map(this.#taken);
     for (const [path, { seen }] of this.#pending) {
-      if (path === DIRECTORY) continue;
+      if (this.#directories.includes(path)) continue;
       if (seen === null) known.delete(path);
       else known.set(path, seen);
     }
     return known;
   }
 
-  #note({ files, directoryProblem }: Look, time: number): void {
+  #note({ files, directoryProblems }: Look, time: number): void {
     for (const path of new Set([...files.keys(), ...this.#taken.keys(), ...this.#pending.keys()])) {
-      if (path === DIRECTORY) continue;
+      if (this.#directories.includes(path)) continue;
       const seen = files.get(path) ?? null;
       const pending = this.#pending.get(path);
       if (pending !== undefined) {
@@ -242,18 +244,19 @@ export class ConfigDirectory {
         this.#pending.set(path, { seen, since: time });
       }
     }
-    const before = this.#pending.get(DIRECTORY);
-    const isAsBefore = directoryProblem?.what === this.#takenDirectory?.what;
-    if (isAsBefore) this.#pending.delete(DIRECTORY);
-    else if (before === undefined) this.#pending.set(DIRECTORY, { seen: null, since: time });
+    for (const directory of this.#directories) {
+      const isAsBefore = directoryProblems.get(directory)?.what === this.#takenDirectories.get(directory)?.what;
+      if (isAsBefore) this.#pending.delete(directory);
+      else if (!this.#pending.has(directory)) this.#pending.set(directory, { seen: null, since: time });
+    }
   }
 
   /** Everything that has been quiet long enough, if its content is still what it was when it became quiet. */
   #takeUp(look: Look, time: number): void {
     for (const [path, pending] of this.#pending) {
       if (time - pending.since < this.#timing.quietMs) continue;
-      if (path === DIRECTORY) {
-        this.#takenDirectory = look.directoryProblem;
+      if (this.#directories.includes(path)) {
+        this.#takeDirectory(path, look);
       } else if (pending.seen === null) {
         this.#taken.delete(path);
       } else {
@@ -267,11 +270,19 @@ export class ConfigDirectory {
       }
       this.#pending.delete(path);
     }
-    const taken = { files: new Map(this.#taken), directoryProblem: this.#takenDirectory };
+    const taken = { files: new Map(this.#taken), directoryProblems: this.#takenDirectories };
     const snapshot = snapshotOf(taken, this.#options);
     if (snapshot.hash === this.#takenHash) return;
     this.#takenHash = snapshot.hash;
     this.#options.onChange(snapshot);
+  }
+
+  #takeDirectory(path: string, { directoryProblems }: Look): void {
+    const taken = new Map(this.#takenDirectories);
+    const problem = directoryProblems.get(path);
+    if (problem === undefined) taken.delete(path);
+    else taken.set(path, problem);
+    this.#takenDirectories = taken;
   }
 }
 

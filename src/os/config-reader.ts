@@ -15,7 +15,8 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
+import { distrust, jobFileKind, whyNoJobFile } from "../plan/cron-directory.ts";
 import { isMisnamed, isServiceFile } from "../plan/directory.ts";
 import type { Mistake } from "../plan/mistake.ts";
 
@@ -25,8 +26,10 @@ export interface ConfigFile {
 }
 
 export interface ConfigSnapshot {
-  /** In the order of their names; null: the directory itself cannot be used now, so nothing is known about services. */
+  /** Of services.d, in the order of their names; null: it cannot be used now, so nothing is known about services. */
   readonly files: readonly ConfigFile[] | null;
+  /** The same of cron.d, and of jobs; one that does not exist has no files. */
+  readonly jobs: readonly ConfigFile[] | null;
   /** null: there is none. */
   readonly settings: ConfigFile | null;
   /**
@@ -41,11 +44,16 @@ export interface ConfigSnapshot {
 export interface ConfigPlaces {
   /** services.d */
   readonly services: string;
+  /** cron.d */
+  readonly cron: string;
   /** svcd.yaml */
   readonly settings: string;
 }
 
 const LARGEST_FILE = 256 * 1024;
+/** As many lines as cron takes (10,000), of usual length. */
+const LARGEST_CRONTAB = 1024 * 1024;
+/** In one directory. */
 const MOST_FILES = 5_000;
 /** Of all files together: what the core holds in memory. */
 const MOST_TEXT = 64 * 1024 * 1024;
@@ -61,8 +69,8 @@ export type Content =
 export interface Look {
   /** By path; what was found. */
   readonly files: ReadonlyMap<string, Seen>;
-  /** Set when the directory cannot be used; the files are then those of the last time. */
-  readonly directoryProblem: Mistake | null;
+  /** By directory: why it cannot be used; its files are then those of the last time. */
+  readonly directoryProblems: ReadonlyMap<string, Mistake>;
 }
 
 export interface Seen {
@@ -84,56 +92,66 @@ export class ConfigReader {
 
   /** What `known` has of untouched files is not read again. */
   look(known: ReadonlyMap<string, Seen>): Look {
-    const { services, settings } = this.#places;
+    const { services, cron, settings } = this.#places;
     const files = new Map<string, Seen>();
-    const listed = this.#list();
-    if (Array.isArray(listed)) {
-      for (const name of listed) {
-        const path = `${services}/${name}`;
-        const seen = this.seen(path, known.get(path) ?? null);
-        if (seen !== null) files.set(path, seen);
+    const directoryProblems = new Map<string, Mistake>();
+    for (const directory of [services, cron]) {
+      const listed = this.#list(directory);
+      if (Array.isArray(listed)) {
+        for (const name of listed) {
+          const path = `${directory}/${name}`;
+          const seen = this.seen(path, known.get(path) ?? null);
+          if (seen !== null) files.set(path, seen);
+        }
+      } else {
+        directoryProblems.set(directory, listed);
+        // What was in it is unknown, not gone.
+        for (const [path, seen] of known) if (path !== settings && dirname(path) === directory) files.set(path, seen);
       }
-    } else {
-      // What was in it is unknown, not gone.
-      for (const [path, seen] of known) if (path !== settings) files.set(path, seen);
     }
     const seen = this.seen(settings, known.get(settings) ?? null);
     if (seen !== null) files.set(settings, seen);
-    return { files, directoryProblem: Array.isArray(listed) ? null : listed };
+    return { files, directoryProblems };
   }
 
-  #list(): string[] | Mistake {
-    const { services } = this.#places;
+  #list(directory: string): string[] | Mistake {
+    const isCron = directory === this.#places.cron;
     try {
-      const stat = statSync(services);
-      const flaw = this.#rightsFlaw(services, stat);
-      if (flaw !== null) return problemOf(services, flaw.what, flaw.fix);
-      const names = readdirSync(services)
-        .filter((name) => isServiceFile(name) || isMisnamed(name))
-        .sort();
+      const stat = statSync(directory);
+      const flaw = this.#rightsFlaw(directory, stat);
+      if (flaw !== null) return problemOf(directory, flaw.what, flaw.fix);
+      const names = isCron ? namesInCron(directory) : readdirSync(directory).filter(mayBeServices);
+      names.sort();
       if (names.length <= MOST_FILES) return names;
+      const [noun, plural] = isCron ? ["job", "jobs"] : ["service", "services"];
       return problemOf(
-        services,
-        `it holds ${names.length} service files; svcd reads at most ${MOST_FILES}`,
-        "put several services into one file, under `services:`",
+        directory,
+        `it holds ${names.length} ${noun} files; svcd reads at most ${MOST_FILES}`,
+        `put several ${plural} into one file, under \`${plural}:\``,
       );
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
+      // Who has no jobs needs no cron.d; services.d is missing by mistake only.
+      if (code === "ENOENT" && isCron) return [];
       if (code === "ENOENT")
-        return problemOf(services, "the directory does not exist; what runs goes on as it was", `mkdir -p ${services}`);
+        return problemOf(
+          directory,
+          "the directory does not exist; what runs goes on as it was",
+          `mkdir -p ${directory}`,
+        );
       if (code === "EACCES")
         return problemOf(
-          services,
+          directory,
           "svcd may not read the directory; what runs goes on as it was",
-          `see ls -ld ${services}`,
+          `see ls -ld ${directory}`,
         );
       if (code === "ENOTDIR")
         return problemOf(
-          services,
+          directory,
           "it is not a directory; what runs goes on as it was",
           "make a directory of this name",
         );
-      return problemOf(services, `the directory cannot be read: ${message}`, "what runs goes on as it was");
+      return problemOf(directory, `the directory cannot be read: ${message}`, "what runs goes on as it was");
     }
   }
 
@@ -156,20 +174,39 @@ export class ConfigReader {
     try {
       const stat = fstatSync(fd);
       const isFresh = Date.now() - Math.max(stat.mtimeMs, stat.ctimeMs) < COARSEST_CLOCK_MS;
-      return { stamp: stampOf(stat), isFresh, content: this.#flawOf(path, stat) ?? contentOf(fd, stat.size) };
+      const content = this.#flawOf(path, stat) ?? contentOf(fd, stat.size, this.#mostBytes(path));
+      return { stamp: stampOf(stat), isFresh, content };
     } finally {
       closeSync(fd);
     }
   }
 
   #flawOf(path: string, stat: Stats): Content | null {
+    const isJob = dirname(path) === this.#places.cron && path !== this.#places.settings;
+    if (isJob && isCrontab(path)) return this.#whyNotTrusted(path, stat);
     if (!stat.isFile())
       return { kind: "problem", what: "it is not a regular file", fix: "remove it, or give it another name" };
-    if (path !== this.#places.settings && isMisnamed(basename(path))) {
+    const misnamed = isJob ? whyNoJobFile(basename(path)) : null;
+    if (misnamed !== null) return { kind: "problem", what: misnamed.what, fix: misnamed.fix };
+    if (!isJob && path !== this.#places.settings && isMisnamed(basename(path))) {
       const what = "svcd does not take it up: names are of letters, digits and . _ - and end in .yaml, .yml or .conf";
       return { kind: "problem", what, fix: "give it such a name" };
     }
     return this.#rightsFlaw(path, stat);
+  }
+
+  #mostBytes(path: string): number {
+    return dirname(path) === this.#places.cron && isCrontab(path) ? LARGEST_CRONTAB : LARGEST_FILE;
+  }
+
+  /** cron's own rule. */
+  #whyNotTrusted(path: string, stat: Stats): Content | null {
+    const link = lstatSync(path, { throwIfNoEntry: false });
+    const linkUid = link?.isSymbolicLink() === true ? link.uid : null;
+    const { uid, nlink: links } = stat;
+    const flaw = distrust({ isRegular: stat.isFile(), uid, mode: stat.mode & 0o7777, links, linkUid }, this.#uid);
+    if (flaw === null || (stat.isFile() && isReadOnlyMount(path))) return null;
+    return { kind: "problem", what: `${flaw.what}, so svcd does not use it`, fix: flaw.fix.replace("FILE", path) };
   }
 
   /** Whoever may change what root runs is root. */
@@ -190,16 +227,20 @@ export class ConfigReader {
   }
 }
 
-export function snapshotOf(look: Look, { settings: settingsPath }: ConfigPlaces): ConfigSnapshot {
-  const { files, directoryProblem } = look;
-  const texts: ConfigFile[] = [];
-  const problems: Mistake[] = directoryProblem === null ? [] : [directoryProblem];
+export function snapshotOf(look: Look, { services, cron, settings: settingsPath }: ConfigPlaces): ConfigSnapshot {
+  const { files, directoryProblems } = look;
+  const texts = new Map<string, ConfigFile[]>([
+    [services, []],
+    [cron, []],
+  ]);
+  const problems: Mistake[] = [...directoryProblems.values()];
   let settings: ConfigFile | null = null;
   let length = 0;
   for (const path of [...files.keys()].sort()) {
     const { content } = files.get(path) as Seen;
     const isSettings = path === settingsPath;
-    if (directoryProblem !== null && !isSettings) continue;
+    const directory = dirname(path);
+    if (directoryProblems.has(directory) && !isSettings) continue;
     if (content.kind === "problem") {
       problems.push(problemOf(path, content.what, content.fix));
     } else if (isSettings) {
@@ -207,10 +248,11 @@ export function snapshotOf(look: Look, { settings: settingsPath }: ConfigPlaces)
     } else {
       length += content.text.length;
       if (length > MOST_TEXT) problems.push(problemOf(path, TOO_MUCH, "make some of them smaller"));
-      else texts.push({ path, text: content.text });
+      else texts.get(directory)!.push({ path, text: content.text });
     }
   }
-  const known = { files: directoryProblem === null ? texts : null, settings, problems };
+  const textsOf = (directory: string) => (directoryProblems.has(directory) ? null : texts.get(directory)!);
+  const known = { files: textsOf(services), jobs: textsOf(cron), settings, problems };
   const snapshot = { ...known, hash: createHash("sha256").update(JSON.stringify(known)).digest("base64url") };
   looks.set(snapshot, look);
   return snapshot;
@@ -219,7 +261,7 @@ export function snapshotOf(look: Look, { settings: settingsPath }: ConfigPlaces)
 /** What a snapshot was made from: where a watch begins. */
 export const looks = new WeakMap<ConfigSnapshot, Look>();
 
-const TOO_MUCH = "the service files together are larger than 64 MiB";
+const TOO_MUCH = "the files of services and jobs together are larger than 64 MiB";
 const DANGLING: Seen = {
   stamp: "dangling",
   isFresh: false,
@@ -230,6 +272,20 @@ const DANGLING: Seen = {
   },
 };
 
+function mayBeServices(name: string): boolean {
+  return isServiceFile(name) || isMisnamed(name);
+}
+
+/** Folders are somebody's way to put files aside. */
+function namesInCron(directory: string): string[] {
+  const entries = readdirSync(directory, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  return entries.map(({ name }) => name).filter((name) => jobFileKind(name) !== null || whyNoJobFile(name) !== null);
+}
+
+function isCrontab(path: string): boolean {
+  return jobFileKind(basename(path))?.includes("crontab") ?? false;
+}
+
 function problemOf(file: string, what: string, fix: string): Mistake {
   return { file, line: 1, column: 1, what, fix, text: "" };
 }
@@ -238,11 +294,11 @@ function stampOf({ ino, dev, size, mtimeMs, ctimeMs }: Stats): string {
   return `${dev}:${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
-function contentOf(fd: number, size: number): Content {
-  if (size > LARGEST_FILE) {
+function contentOf(fd: number, size: number, mostBytes: number): Content {
+  if (size > mostBytes) {
     return {
       kind: "problem",
-      what: `it is larger than ${LARGEST_FILE / 1024} KiB`,
+      what: `it is larger than ${mostBytes / 1024} KiB`,
       fix: "split it into several files",
     };
   }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import type { Hook, Service } from "../plan/plan.ts";
-import { readPlan } from "../plan/read.ts";
+import { planOf } from "../plan/testing.ts";
 import { type HookOptions, LinuxHooks } from "./hooks.ts";
 import { LinuxLauncher } from "./launcher.ts";
 
@@ -15,8 +15,7 @@ const root = mkdtempSync(`${tmpdir()}/hooks-`);
 after(() => rmSync(root, { recursive: true }));
 
 function serviceFrom(yaml: string): Service {
-  const source = { path: "services.d/web.yaml", text: yaml };
-  const plan = readPlan({ files: [source], settings: null, env: {} });
+  const plan = planOf({ "services.d/web.yaml": yaml });
   assert.deepEqual(plan.mistakes, []);
   return plan.services.get("web") as Service;
 }

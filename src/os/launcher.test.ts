@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
-import { readPlan } from "../plan/read.ts";
+import { planOf } from "../plan/testing.ts";
 import type { Launch } from "../ports.ts";
 import { type LauncherOptions, LinuxLauncher } from "./launcher.ts";
 import { type OwnRights, ownRights } from "./own-rights.ts";
@@ -26,7 +26,7 @@ const ORDINARY: OwnRights = {
 };
 
 function serviceFrom(yaml: string) {
-  const plan = readPlan({ files: [{ path: "services.d/web.yaml", text: yaml }], settings: null, env: {} });
+  const plan = planOf({ "services.d/web.yaml": yaml });
   assert.deepEqual(plan.mistakes, []);
   const service = plan.services.get("web");
   assert.ok(service !== undefined);

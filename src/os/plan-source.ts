@@ -2,30 +2,31 @@
  * From what lies in the directories to a plan: reads, and remembers what must not be lost when a file is broken (the
  * daemon's settings) or the whole directory cannot be read (everything).
  */
-
+import { basename, dirname } from "node:path";
+import { jobFileKind } from "../plan/cron-directory.ts";
 import type { Mistake } from "../plan/mistake.ts";
 import type { DaemonSettings, Plan } from "../plan/plan.ts";
-import { type KnownFiles, readPlan } from "../plan/read.ts";
-import type { ConfigFile, ConfigSnapshot } from "./config-directory.ts";
+import { type KnownFiles, type Machine, type PlanFile, readPlan } from "../plan/read.ts";
+import { accountOf } from "./accounts.ts";
+import type { ConfigFile, ConfigPlaces, ConfigSnapshot } from "./config-reader.ts";
+
+export interface PlanSourceOptions extends ConfigPlaces {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly machine: Machine;
+  /** Files of the services and jobs that there are now. */
+  readonly filesInUse?: () => Iterable<string>;
+  /** Last understood; null: they never were. */
+  readonly known?: DaemonSettings | null;
+}
 
 export class PlanSource {
-  readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #settingsPath: string;
-  /** Files of the services that are supervised now. */
-  readonly #filesInUse: () => Iterable<string>;
+  readonly #options: PlanSourceOptions;
   readonly #known: KnownFiles = new Map();
-  #settings: DaemonSettings | null = null;
+  #settings: DaemonSettings | null;
 
-  constructor(
-    env: Readonly<Record<string, string | undefined>>,
-    settingsPath: string,
-    filesInUse: () => Iterable<string> = () => [],
-    settings: DaemonSettings | null = null,
-  ) {
-    this.#env = env;
-    this.#settingsPath = settingsPath;
-    this.#filesInUse = filesInUse;
-    this.#settings = settings;
+  constructor(options: PlanSourceOptions) {
+    this.#options = options;
+    this.#settings = options.known ?? null;
   }
 
   /** The settings last understood. */
@@ -33,34 +34,47 @@ export class PlanSource {
     return this.#settings;
   }
 
-  planOf({ files, settings, problems }: ConfigSnapshot): Plan {
-    const plan = readPlan({ files: this.#inUseFirst(files ?? []), settings, env: this.#env, known: this.#known });
-    const daemon = plan.brokenFiles.has(this.#settingsPath) && this.#settings !== null ? this.#settings : plan.daemon;
+  planOf({ files, jobs, settings, problems }: ConfigSnapshot): Plan {
+    const { env, machine, settings: settingsPath, services: servicesDir, cron } = this.#options;
+    const inUse = new Set(this.#options.filesInUse?.() ?? []);
+    const all: PlanFile[] = [...(files ?? []), ...(jobs ?? []).map(withKind)];
+    const plan = readPlan({ files: inUseFirst(all, inUse), settings, env, machine, known: this.#known });
+    const daemon = plan.brokenFiles.has(settingsPath) && this.#settings !== null ? this.#settings : plan.daemon;
     this.#settings = daemon;
-    const empty = (files ?? []).filter(({ text }) => text === "").map(({ path }) => emptyFile(path));
-    const all = [...problems, ...empty];
-    const brokenFiles = new Set([...plan.brokenFiles, ...all.map(({ file }) => file)]);
-    // A directory that cannot be read says nothing about its services; they go on.
-    if (files === null) for (const file of this.#filesInUse()) brokenFiles.add(file);
-    return { ...plan, daemon, brokenFiles, mistakes: [...all, ...plan.mistakes] };
+    const found = [...problems, ...all.filter(isEmptyByMistake).map(({ path }) => emptyFile(path))];
+    const brokenFiles = new Set([...plan.brokenFiles, ...found.map(({ file }) => file)]);
+    // A directory that cannot be read says nothing about what it describes; that goes on.
+    for (const file of inUse) {
+      if (files === null && dirname(file) === servicesDir) brokenFiles.add(file);
+      if (jobs === null && dirname(file) === cron) brokenFiles.add(file);
+    }
+    return { ...plan, daemon, brokenFiles, mistakes: [...found, ...plan.mistakes] };
   }
+}
 
-  /** Of two files that describe one service the first counts: no new file may take a name from what runs. */
-  #inUseFirst(files: readonly ConfigFile[]): readonly ConfigFile[] {
-    const inUse = new Set(this.#filesInUse());
-    return [...files.filter(({ path }) => inUse.has(path)), ...files.filter(({ path }) => !inUse.has(path))];
-  }
+/** The zone is asked anew by each core; one that is changed meanwhile counts from the next core on. */
+export function thisMachine(): Machine {
+  const uid = process.geteuid?.() ?? 0;
+  const timezone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  return { timezone, account: { name: accountOf(String(uid))?.name ?? null, isRoot: uid === 0 } };
+}
+
+function withKind(file: ConfigFile): PlanFile {
+  return { ...file, holds: jobFileKind(basename(file.path)) ?? "yaml" };
+}
+
+/** Of two files that describe one name the first counts: no new file may take a name from what is there. */
+function inUseFirst(files: readonly PlanFile[], inUse: ReadonlySet<string>): readonly PlanFile[] {
+  return [...files.filter(({ path }) => inUse.has(path)), ...files.filter(({ path }) => !inUse.has(path))];
+}
+
+/** A crontab may be empty: that is how people take all jobs out of it. */
+function isEmptyByMistake({ text, holds }: PlanFile): boolean {
+  return text === "" && (holds === undefined || holds === "yaml");
 }
 
 /** What a copy over a slow line or a full disk leaves at first; a file that shall describe nothing can be removed. */
 function emptyFile(file: string): Mistake {
-  const fix = "write a service into it, or remove it";
-  return {
-    file,
-    line: 1,
-    column: 1,
-    what: "the file is empty; what it described before goes on as it was",
-    fix,
-    text: "",
-  };
+  const what = "the file is empty; what it described before goes on as it was";
+  return { file, line: 1, column: 1, what, fix: "write a service or job into it, or remove it", text: "" };
 }

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { after, test } from "node:test";
 import type { Service } from "../plan/plan.ts";
-import { readPlan } from "../plan/read.ts";
+import { planOf } from "../plan/testing.ts";
 import type { ProbeResult } from "../probe/health.ts";
 import { LinuxLauncher } from "./launcher.ts";
 import { LinuxProber } from "./prober.ts";
@@ -20,7 +20,7 @@ after(() => {
 
 function serviceFrom(yaml: string): Service {
   const text = `command: sleep 1000\n${yaml}`;
-  const plan = readPlan({ files: [{ path: "services.d/web.yaml", text }], settings: null, env: {} });
+  const plan = planOf({ "services.d/web.yaml": text });
   assert.deepEqual(plan.mistakes, []);
   return plan.services.get("web") as Service;
 }

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { readPlan } from "../plan/read.ts";
+import { planOf } from "../plan/testing.ts";
 import { newLife } from "../service/life.ts";
 import { StateJournal } from "./state-journal.ts";
 
@@ -41,9 +41,7 @@ test("the next core knows what was on its way out, unless its file had come back
   const path = fresh(t);
   const journal = new StateJournal(path, "boot", silent);
   for (const name of ["web", "db", "cache"]) journal.record({ kind: "removed", name });
-  const service = readPlan({ files: [{ path: "db.yaml", text: "command: db" }], settings: null, env: {} }).services.get(
-    "db",
-  )!;
+  const service = planOf({ "db.yaml": "command: db" }).services.get("db")!;
   journal.record({ kind: "service", service });
   journal.record({ kind: "gone", name: "cache", lastRun: 1 });
   for (let core = 0; core < 3; core++)

@@ -1,10 +1,12 @@
 /**
  * What a comment above a line of a crontab says to svcd: `# svcd: overlap=skip timeout=1h`. cron sees a comment, so the file
- * stays good for both. Words without a value are about the whole file: `# svcd: user-column`.
+ * stays good for both. Two words are about the whole file, above its first job: `user-column` (each line names its user) and
+ * `user=NAME` (all of them run as this one).
  */
 import { OVERLAPS, type Overlap } from "../schedule/job.ts";
 import { ON_MISSED, type OnMissed } from "../schedule/overdue.ts";
 import { bad, type Flaw, good, listed, quoted, type Reading } from "./flaw.ts";
+import { nameFlaw } from "./name.ts";
 import { suggestion } from "./suggest.ts";
 import { parseDuration } from "./units.ts";
 
@@ -39,7 +41,10 @@ const MOST_RETRIES = 100;
 const NAME = /^[A-Za-z0-9][\w.@-]{0,99}$/;
 
 const KEYS: Readonly<Record<string, (value: string) => Reading<Partial<Annotation>>>> = {
-  name: (text) => named(text, (name) => ({ name })),
+  name: (name) => {
+    const flaw = nameFlaw(name, "job");
+    return flaw === null ? good({ name }) : { ok: false, flaw };
+  },
   overlap: (text) => oneOf(text, OVERLAPS, (overlap) => ({ overlap })),
   timeout: (text) => duration(text, (timeoutMs) => ({ timeoutMs })),
   start_deadline: (text) => duration(text, (startDeadlineMs) => ({ startDeadlineMs })),
@@ -53,7 +58,7 @@ const KEYS: Readonly<Record<string, (value: string) => Reading<Partial<Annotatio
   lock: (text) => named(text, (lock) => ({ lock })),
 };
 
-const FILE_WORDS = ["user-column"];
+const FILE_WORDS = ["user-column", "user"];
 
 /** The words behind `# svcd:`; null: another comment. `at` is where they begin. */
 export function wordsForSvcd(line: string): { readonly text: string; readonly at: number } | null {
@@ -65,6 +70,8 @@ export interface Said {
   readonly annotation: Annotation;
   /** `user-column`: the lines of this file name the user they run as. */
   readonly hasUserColumn: boolean;
+  /** `user=`; null: not said. */
+  readonly owner: string | null;
   readonly flaws: readonly (Flaw & { readonly at: number })[];
 }
 
@@ -72,10 +79,16 @@ export interface Said {
 export function readAnnotation(text: string, before: Annotation): Said {
   let annotation = before;
   let hasUserColumn = false;
+  let owner: string | null = null;
   const flaws: (Flaw & { at: number })[] = [];
   for (const { 0: word, index: at } of text.matchAll(/[^ \t]+/g)) {
     if (word === "user-column") {
       hasUserColumn = true;
+      continue;
+    }
+    const user = /^user=(.+)$/.exec(word)?.[1];
+    if (user !== undefined) {
+      owner = user;
       continue;
     }
     const equals = word.indexOf("=");
@@ -84,11 +97,12 @@ export function readAnnotation(text: string, before: Annotation): Said {
     if (reading.ok) annotation = { ...annotation, ...reading.value };
     else flaws.push({ ...reading.flaw, at });
   }
-  return { annotation, hasUserColumn, flaws };
+  return { annotation, hasUserColumn, owner, flaws };
 }
 
 function readWord(key: string, value: string | null): Reading<Partial<Annotation>> {
   const keys = Object.keys(KEYS);
+  if (key === "user") return bad("`user` needs a name", "write `user=NAME`");
   if (!Object.hasOwn(KEYS, key)) {
     const known = suggestion(key, [...keys, ...FILE_WORDS], `there are ${listed([...keys, ...FILE_WORDS])}`);
     return bad(`unknown word ${quoted(key)} behind \`svcd:\``, known);

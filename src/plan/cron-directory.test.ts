@@ -44,6 +44,8 @@ test("a crontab that others could have written is not trusted", () => {
   assert.match(why({ uid: 1000 })!, /belongs to uid 1000, not to root/);
   assert.match(why({ mode: 0o666 })!, /others may write it \(mode 0666\)/);
   assert.match(why({ mode: 0o664 })!, /mode 0664/);
+  assert.equal(why({ uid: 1000, mode: 0o664 }, 1000), null); // How a home with umask 002 makes every file.
+  assert.match(why({ uid: 1000, mode: 0o666 }, 1000)!, /mode 0666/);
   assert.match(why({ links: 2 })!, /2 hard links/);
   assert.match(why({ linkUid: 1000 })!, /the symbolic link belongs to uid 1000/);
   assert.match(why({ isRegular: false })!, /no regular file/);

@@ -42,7 +42,10 @@ export interface CrontabFileFacts {
   readonly linkUid: number | null;
 }
 
-/** Why a crontab is not to be trusted; null: it is. `owner` is whom svcd runs as: what root runs only root may write. */
+/**
+ * Why a crontab is not to be trusted; null: it is. `owner` is whom svcd runs as: what root runs only root may write. Of
+ * another user the group may be allowed to: in a home it is usually the user's own, and files are made with mode 0664.
+ */
 export function distrust(facts: CrontabFileFacts, owner: number): Flaw | null {
   const whose = owner === 0 ? "root" : `the user of svcd (uid ${owner})`;
   if (!facts.isRegular) return bad("it is no regular file", "put a plain file there").flaw;
@@ -50,7 +53,7 @@ export function distrust(facts: CrontabFileFacts, owner: number): Flaw | null {
     return bad(`the symbolic link belongs to uid ${facts.linkUid}, not to ${whose}`, "make the link anew").flaw;
   }
   if (facts.uid !== owner) return bad(`it belongs to uid ${facts.uid}, not to ${whose}`, `chown ${owner} FILE`).flaw;
-  if ((facts.mode & 0o022) !== 0) {
+  if ((facts.mode & (owner === 0 ? 0o022 : 0o002)) !== 0) {
     const mode = facts.mode.toString(8).padStart(4, "0");
     return bad(`others may write it (mode ${mode})`, "chmod go-w FILE").flaw;
   }

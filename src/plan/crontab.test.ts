@@ -153,7 +153,7 @@ test("a last line without its newline may be cut off and is not taken; a comment
   assert.match(cut.mistakes[0]!.what, /the last line has no newline/);
   assert.deepEqual(readCrontab("0 1 * * * good\n# the end", "web").mistakes, []);
   assert.deepEqual(readCrontab("0 1 * * * good\n   ", "web").mistakes, []);
-  assert.deepEqual(readCrontab("", "web"), { jobs: [], mistakes: [], warnings: [] });
+  assert.deepEqual(readCrontab("", "web"), { jobs: [], mistakes: [], dropped: [], warnings: [] });
 });
 
 test("line ends of Windows are taken for line ends, and told once", () => {

@@ -1,7 +1,7 @@
 /**
  * A crontab as text: its lines are jobs, settings of the environment for the jobs below them, or comments.
  *
- *   # svcd: user-column                     every line names its user (the system form)
+ *   # svcd: user-column                     every line names its user (the system form); user=NAME: all run as that one
  *   CRON_TZ=Europe/Berlin                   the zone of the schedules below (Debian has one for all, and ignores this)
  *   # svcd: overlap=skip timeout=1h         about the next job
  *   30 4 * * 1-5   root   backup %input
@@ -23,6 +23,8 @@ export interface Crontab {
   readonly jobs: readonly CrontabJob[];
   /** Lines that are not taken. */
   readonly mistakes: readonly Mistake[];
+  /** Those of them that were meant as jobs. */
+  readonly dropped: readonly DroppedLine[];
   /** What is taken and probably not meant. */
   readonly warnings: readonly CrontabWarning[];
 }
@@ -34,14 +36,25 @@ export interface CrontabJob {
   readonly schedule: Schedule;
   /** `CRON_TZ`; null: the zone of the machine. */
   readonly timezone: string | null;
-  /** null: whose crontab it is. */
+  /** As the column says; null: there is no column. */
   readonly user: string | null;
+  /** `# svcd: user=`, for all lines of the file; null: nothing was said. */
+  readonly owner: string | null;
+  /** What stands behind the schedule, as it is. */
+  readonly behind: string;
   /** For the shell, as it is. Empty is legal: the shell does nothing. */
   readonly command: string;
   readonly stdin: string;
   /** What was set above the line; what is not set, cron's defaults fill in at the start. */
   readonly environment: Readonly<Record<string, string>>;
   readonly annotation: Annotation;
+}
+
+export interface DroppedLine {
+  readonly text: string;
+  /** Of the comment above. */
+  readonly name: string | null;
+  readonly form: CrontabForm;
 }
 
 export interface CrontabWarning extends Mistake {
@@ -79,6 +92,8 @@ class Reader {
   #form: CrontabForm;
   readonly #jobs: CrontabJob[] = [];
   readonly #mistakes: Mistake[] = [];
+  readonly #dropped: DroppedLine[] = [];
+  #owner: string | null = null;
   readonly #warnings: CrontabWarning[] = [];
   #environment: Record<string, string> = {};
   #timezone: string | null = null;
@@ -114,7 +129,7 @@ class Reader {
         fix: "put it above the job it is about",
       });
     }
-    return { jobs: this.#jobs, mistakes: this.#mistakes, warnings: this.#warnings };
+    return { jobs: this.#jobs, mistakes: this.#mistakes, dropped: this.#dropped, warnings: this.#warnings };
   }
 
   #line(number: number, written: string, isCutOff: boolean): void {
@@ -157,11 +172,13 @@ class Reader {
     const words = wordsForSvcd(line);
     if (words === null) return;
     const said = readAnnotation(words.text, this.#annotation);
-    if (said.hasUserColumn) {
-      if (this.#hasHadJob) {
-        const flaw = { what: "`user-column` is about the whole file", fix: "put it above the first job", at: words.at };
-        this.#mistake(number, line, flaw);
-      } else this.#form = "system";
+    const aboutTheFile = said.hasUserColumn ? "user-column" : said.owner === null ? null : "user";
+    if (aboutTheFile !== null && this.#hasHadJob) {
+      const what = `\`${aboutTheFile}\` is about the whole file`;
+      this.#mistake(number, line, { what, fix: "put it above the first job", at: words.at });
+    } else {
+      if (said.hasUserColumn) this.#form = "system";
+      this.#owner = said.owner ?? this.#owner;
     }
     for (const flaw of said.flaws) this.#mistake(number, line, { ...flaw, at: words.at + flaw.at });
     if (said.flaws.length > 0) this.#isAnnotationBroken = true;
@@ -228,7 +245,10 @@ class Reader {
     const annotation = this.#annotation;
     const isBroken = this.#isAnnotationBroken || this.#isZoneUnknown; // The mistake is told where it is.
     this.#forgetAnnotation();
-    if (isBroken) return;
+    if (isBroken) {
+      this.#dropped.push({ text: line, name: annotation.name, form: this.#form });
+      return;
+    }
     for (const remark of reading.remarks) this.#warn(number, line, remark, remark.rule);
     this.#jobs.push({
       source: { file: this.#file, line: number, column: start + 1 },
@@ -236,6 +256,8 @@ class Reader {
       schedule: reading.schedule,
       timezone: this.#timezone,
       user,
+      owner: this.#owner,
+      behind: line.slice(reading.end).trim(),
       ...splitCommand(line.slice(at)),
       environment: this.#environment,
       annotation,
@@ -244,6 +266,7 @@ class Reader {
 
   /** A line that would have been a job or a setting. */
   #drop(number: number, line: string, flaw: Flaw): void {
+    this.#dropped.push({ text: line, name: this.#annotation.name, form: this.#form });
     this.#forgetAnnotation();
     this.#mistake(number, line, flaw);
   }

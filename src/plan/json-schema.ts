@@ -4,7 +4,8 @@
  * Only the build imports this file: the converter is no part of what runs.
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { conditionShape, NAME_PATTERN, serviceShape, settingsShape } from "./schema.ts";
+import { NAME_PATTERN } from "./name.ts";
+import { conditionShape, serviceShape, settingsShape } from "./schema.ts";
 import type { Shape } from "./shape.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@ import { formatMistake } from "./mistake.ts";
 import type { Plan } from "./plan.ts";
 import { type KnownFiles, readPlan } from "./read.ts";
 import { serviceShape } from "./schema.ts";
-import { mistakesOf, planOf, serviceFrom, wrongIn } from "./testing.ts";
+import { fileOf, MACHINE, mistakesOf, planOf, serviceFrom, wrongIn } from "./testing.ts";
 
 // --- what a file means ---------------------------------------------------------------------------------------------
 
@@ -626,7 +626,7 @@ test("beside services: only keys of one's own may stand", () => {
 test("files that are too long, too deep or unfold without end cost little and say why", () => {
   const bomb = `command: x\nx-a: &a [x,x,x,x,x,x,x,x,x,x]\n${[..."bcdefghij"].map((name, i) => `x-${name}: &${name} [${Array(10).fill(`*${"abcdefghij"[i]}`).join(",")}]`).join("\n")}`;
   const said: [string, RegExp][] = [
-    [`command: ${"x".repeat(300_000)}`, /the file has 293 KiB; a service file has at most 256/],
+    [`command: ${"x".repeat(300_000)}`, /the file has 293 KiB; a file has at most 256/],
     [`command: ${"[".repeat(200_000)}`, /hundreds of brackets are open at once/],
     [`command: ${"[".repeat(100)}${"]".repeat(100)}`, /nested more than 32 levels deep/],
     [`command: x\nwhen: ${"{ not: ".repeat(40)}{ env: A }${" }".repeat(40)}`, /nested more than 32 levels deep/],
@@ -798,7 +798,8 @@ test("a thousand files are read in well under a second", () => {
 test("whoever reads again and again gets the plan that a first reading would give", () => {
   const known: KnownFiles = new Map();
   const again = (files: Record<string, string>): Plan => {
-    const sources = { files: Object.entries(files).map(([path, text]) => ({ path, text })), settings: null, env: {} };
+    const all = Object.entries(files).map(([path, text]) => fileOf(path, text));
+    const sources = { files: all, settings: null, env: {}, machine: MACHINE };
     const plan = readPlan({ ...sources, known });
     assert.deepEqual(plan, readPlan(sources));
     return plan;
@@ -806,6 +807,11 @@ test("whoever reads again and again gets the plan that a first reading would giv
   const web = "command: sleep 1\ndepends_on: [db]";
   const first = again({ "web.yaml": web, "db.yaml": "command: sleep 2" });
   const second = again({ "web.yaml": web, "db.yaml": "command: sleep 3" });
+  const jobs = { "cron.d/web": "@daily a\n@daily b\n", "cron.d/tidy.yaml": 'schedule: "@daily"\ncommand: x' };
+  const third = again({ "db.yaml": "command: x", ...jobs });
+  assert.equal(again({ ...jobs, "db.yaml": "command: y" }).jobs.get("tidy"), third.jobs.get("tidy"), "as it was");
+  assert.equal(again({ ...jobs, "cron.d/web": "@daily a\n61 * * * * b\n" }).jobs.size, 2);
+  assert.equal(again({ ...jobs, "cron.d/web": "@daily a\n61 * * * * b\n" }).mistakes.length, 1, "told each time");
   assert.notDeepEqual(second.services.get("db"), first.services.get("db"));
   assert.equal(second.services.get("web")?.command, first.services.get("web")?.command, "it was not read again");
   assert.deepEqual([...again({ "web.yaml": web, "db.yaml": "comand: x" }).brokenNames], ["db"]);

@@ -1,5 +1,5 @@
 /**
- * What services say about each other: a `depends_on` must name a service that exists, that can do what is waited for, and
+ * What services and jobs say about services: a `depends_on` must name a service that exists, that can do what is waited for, and
  * that does not wait for the one who waits.
  *
  * A wrong reference spoils the services that it involves and no others. A name that is described but spoilt by another
@@ -10,40 +10,55 @@ import type { Dependency } from "./plan.ts";
 import type { Described } from "./service-of.ts";
 import { suggestion } from "./suggest.ts";
 
-/** A service with its place in a file, as far as it matters here. */
-export interface Draft {
+/** A service or job with its place in a file, as far as it matters here. */
+interface Waiting {
   readonly name: string;
   readonly file: string;
+  readonly described: { readonly dependencies: Described["dependencies"] };
+}
+
+export interface Draft extends Waiting {
   readonly described: Described;
 }
 
 type Needed = Described["dependencies"][number];
 
-export interface WrongReference<D extends Draft> {
+export interface WrongReference<D extends Waiting> {
   readonly draft: D;
   readonly dependency: Needed;
   /** null: this service takes part in a cycle that is told elsewhere in its file. */
   readonly flaw: Flaw | null;
 }
 
-/** `known`: all names that any file describes, also those whose service is spoilt. */
+/** `known`: all names that any file describes, also those whose service is spoilt; `jobs`: which of them are jobs. */
 export function wrongReferences<D extends Draft>(
   drafts: ReadonlyMap<string, D>,
   known: ReadonlySet<string>,
+  jobs: ReadonlySet<string>,
 ): WrongReference<D>[] {
-  const wrong: WrongReference<D>[] = [];
-  for (const draft of drafts.values()) {
-    for (const dependency of draft.described.dependencies) {
-      const flaw = flawOf(draft, dependency, drafts, known);
-      if (flaw !== null) wrong.push({ draft, dependency, flaw });
-    }
-  }
+  const wrong = [...drafts.values()].flatMap((draft) => wrongReference(draft, drafts, known, jobs));
   return [...wrong, ...cycles(drafts)];
 }
 
+/** Of one that waits for services: each of them that it cannot wait for. */
+export function wrongReference<W extends Waiting>(
+  draft: W,
+  services: ReadonlyMap<string, Draft>,
+  known: ReadonlySet<string>,
+  jobs: ReadonlySet<string>,
+): WrongReference<W>[] {
+  return draft.described.dependencies.flatMap((dependency) => {
+    const flaw = flawOf(draft, dependency, services, known, jobs);
+    return flaw === null ? [] : [{ draft, dependency, flaw }];
+  });
+}
+
 /** The same dependencies by the names of instances: `web` with two replicas is `web@1` and `web@2`. */
-export function instanceDependencies(draft: Draft, drafts: ReadonlyMap<string, Draft>): Dependency[] {
-  return draft.described.dependencies.flatMap(({ name, condition }) => {
+export function instanceDependencies(
+  dependencies: readonly Dependency[],
+  drafts: ReadonlyMap<string, Draft>,
+): Dependency[] {
+  return dependencies.flatMap(({ name, condition }) => {
     const instances = drafts.get(name)?.described.instances ?? [{ name }];
     return instances.map((instance) => ({ name: instance.name, condition }));
   });
@@ -56,15 +71,19 @@ export function baseName(name: string): string {
 }
 
 function flawOf(
-  draft: Draft,
+  draft: Waiting,
   { name, condition }: Needed,
   drafts: ReadonlyMap<string, Draft>,
   known: ReadonlySet<string>,
+  jobs: ReadonlySet<string>,
 ): Flaw | null {
   const base = baseName(name);
   if (base === draft.name) return { what: `\`${draft.name}\` depends on itself`, fix: "remove it from `depends_on`" };
+  if (jobs.has(base)) {
+    return { what: `\`${name}\` is a job, and only services can be waited for`, fix: "remove it from `depends_on`" };
+  }
   if (!known.has(base)) {
-    const names = [...known].filter((one) => one !== draft.name);
+    const names = [...known].filter((one) => one !== draft.name && !jobs.has(one));
     const few =
       names.length === 0
         ? "there is no other service"

@@ -33,23 +33,7 @@ import {
 } from "./shape.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
-// --- names -----------------------------------------------------------------------------------------------------------
-
-export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-
-/** Why this cannot be the name of a service, or null. */
-export function nameFlaw(name: string): Flaw | null {
-  const fix = "use letters, digits, `_`, `-` and `.`, at most 100, beginning with a letter or digit";
-  if (name.length > 100) return { what: `the name of a service has ${name.length} characters`, fix };
-  if (!NAME_PATTERN.test(name)) return { what: `${quoted(name)} cannot be the name of a service`, fix };
-  if (name.endsWith(".stderr")) {
-    return {
-      what: `${quoted(name)} cannot be the name of a service: its log would be the stderr log of another`,
-      fix: "choose a name that does not end in .stderr",
-    };
-  }
-  return null;
-}
+// --- parts of parts ----------------------------------------------------------------------------------------------------
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
@@ -64,7 +48,7 @@ function variableFlaw(name: string): Flaw | null {
 // --- parts -----------------------------------------------------------------------------------------------------------
 
 /** A command as text (split like a shell does, no shell runs) or as a list of words. */
-const command = either({ text: template(), list: list(argument()) });
+export const command = either({ text: template(), list: list(argument()) });
 
 const environment = either({
   map: table(variable(), variableFlaw),
@@ -140,7 +124,7 @@ const dependencyWord = word(["started", "ready", "completed"], {
 
 const dependencyName = parsed(v.string(), "the name of a service", good);
 
-const dependsOn = either({
+export const dependsOn = either({
   text: dependencyName,
   list: list(dependencyName),
   map: table(either({ text: dependencyWord, map: closed({ condition: dependencyWord }) }), () => null),
@@ -166,7 +150,7 @@ const pattern = parsed(
   "braces",
 );
 
-const url = parsedTemplate(v.pipe(v.string(), v.regex(/^https?:\/\/|\$/)), "a URL", (written) => {
+export const url = parsedTemplate(v.pipe(v.string(), v.regex(/^https?:\/\/|\$/)), "a URL", (written) => {
   const flaw = written.includes("$") ? null : urlFlaw(written);
   return flaw === null ? good(written) : { ok: false, flaw };
 });
@@ -322,35 +306,83 @@ const restart = word(
 
 const exitCode = integer(0, 255);
 
+// --- a program, be it a service or a job -------------------------------------------------------------------------------
+
+/** What runs, as whom and in which surroundings; how its end is judged and brought about. */
+export const programEntries = {
+  command: described(
+    "What runs: a string is split into words as a shell does (no shell runs), a list is taken as it is. `${VAR}` is filled in at each start.",
+    command,
+  ),
+  shell: optional(described("true: `command` is given to /bin/sh -c.", flag(), false)),
+  description: optional(described("One line about it, for people.", text())),
+  working_dir: optional(described("The folder it runs in.", template())),
+  user: optional(
+    described(
+      "The user it runs as, with that user's supplementary groups.",
+      template(v.union([v.string(), v.number()])),
+    ),
+  ),
+  group: optional(described("The group it runs as.", template(v.union([v.string(), v.number()])))),
+  umask: optional(described("In octal: 022.", umask)),
+  environment: optional(
+    described("Variables: a map, or a list of KEY=value. No value: taken from svcd's own environment.", environment),
+  ),
+  env_file: optional(
+    described(
+      "Files with KEY=value lines, read anew at each start. A leading ? lets one be missing.",
+      either({ text: template(), list: list(envFile) }),
+    ),
+  ),
+  venv: optional(described("A Python environment to run inside of.", template())),
+  success_exit_codes: optional(
+    described("Exit codes that count as success.", either({ text: exitCode, list: list(exitCode) })),
+  ),
+  stop_signal: optional(described("The signal that asks it to end.", signal(), "TERM")),
+  stop_grace_period: optional(described("Then what is left is killed.", duration(0), "10s")),
+  stop_to: optional(described("Who gets the stop signal.", word(["group", "main"]), "group")),
+  limits: optional(described("Resource limits.", limits)),
+};
+
+/** What other programs call it. */
+export const programHabits: Readonly<Record<string, string>> = {
+  // supervisord
+  directory: "write `working_dir:`",
+  stopsignal: "write `stop_signal:`",
+  stopwaitsecs: "write `stop_grace_period:`",
+  exitcodes: "write `success_exit_codes:`",
+  stdout_logfile: "svcd writes log/NAME.log by itself; `logs:` sets its size",
+  stderr_logfile: "write `logs: { stderr: separate }`",
+  redirect_stderr: "stderr is merged unless `logs: { stderr: separate }` says otherwise",
+  stopasgroup: "the whole group is stopped unless `stop_to: main` says otherwise",
+  killasgroup: "everything that is left of a run is always killed",
+  // Docker Compose
+  env: "write `environment:`",
+  image: "svcd runs programs, not images: write `command:`",
+  build: "svcd runs programs, not images: write `command:`",
+  entrypoint: "write all of it into `command:`",
+  ports: "a program opens its own ports",
+  volumes: "a program sees the files of this machine",
+  hostname: "a program runs on this machine, under its name",
+  ulimits: "write `limits:`",
+  logging: "write `logs:`",
+  stop_timeout: "write `stop_grace_period:`",
+  // systemd, pm2 and habit
+  cwd: "write `working_dir:`",
+  workdir: "write `working_dir:`",
+  cmd: "write `command:`",
+  exec: "write `command:`",
+  script: "write `command:`",
+  args: "write all of it into `command:`",
+  requires: "write `depends_on:`",
+  after: "write `depends_on:`",
+};
+
 // --- a service -------------------------------------------------------------------------------------------------------
 
 export const serviceShape = closed(
   {
-    command: described(
-      "What runs: a string is split into words as a shell does (no shell runs), a list is taken as it is. `${VAR}` is filled in at each start.",
-      command,
-    ),
-    shell: optional(described("true: `command` is given to /bin/sh -c.", flag(), false)),
-    description: optional(described("One line about the service, for people.", text())),
-    working_dir: optional(described("The folder it runs in.", template())),
-    user: optional(
-      described(
-        "The user it runs as, with that user's supplementary groups.",
-        template(v.union([v.string(), v.number()])),
-      ),
-    ),
-    group: optional(described("The group it runs as.", template(v.union([v.string(), v.number()])))),
-    umask: optional(described("In octal: 022.", umask)),
-    environment: optional(
-      described("Variables: a map, or a list of KEY=value. No value: taken from svcd's own environment.", environment),
-    ),
-    env_file: optional(
-      described(
-        "Files with KEY=value lines, read anew at each start. A leading ? lets one be missing.",
-        either({ text: template(), list: list(envFile) }),
-      ),
-    ),
-    venv: optional(described("A Python environment to run inside of.", template())),
+    ...programEntries,
     when: optional(
       described(
         "Not wanted on this machine unless this holds: the service is SKIPPED, with the reason.",
@@ -373,9 +405,6 @@ export const serviceShape = closed(
         "always",
       ),
     ),
-    success_exit_codes: optional(
-      described("Exit codes that count as success.", either({ text: exitCode, list: list(exitCode) })),
-    ),
     startsecs: optional(
       described("Up this long (and healthy, if it has a check) before it counts as RUNNING.", duration(0), "1s"),
     ),
@@ -391,14 +420,10 @@ export const serviceShape = closed(
         dependsOn,
       ),
     ),
-    stop_signal: optional(described("The signal that asks it to end.", signal(), "TERM")),
-    stop_grace_period: optional(described("Then what is left is killed.", duration(0), "10s")),
-    stop_to: optional(described("Who gets the stop signal.", word(["group", "main"]), "group")),
     reload_signal: optional(described("What `svctl reload` sends instead of a restart.", signal())),
     replicas: optional(
       described("This many instances, NAME@1 and so on; ${REPLICA} is the number.", integer(1, 1000), 1),
     ),
-    limits: optional(described("Resource limits.", limits)),
     logs: optional(described("What happens to its output; `none` discards it.", logs)),
     on: optional(
       described(
@@ -415,45 +440,17 @@ export const serviceShape = closed(
     later: ["gpus", "expose", "tunnel", "idle"],
     missing: { command: "add a line like `command: python3 server.py`" },
     instead: {
-      // supervisord
+      ...programHabits,
       autorestart: "write `restart: always`, `on-failure` or `no`",
-      directory: "write `working_dir:`",
-      stopsignal: "write `stop_signal:`",
-      stopwaitsecs: "write `stop_grace_period:`",
       numprocs: "write `replicas:`",
-      exitcodes: "write `success_exit_codes:`",
-      stdout_logfile: "svcd writes log/NAME.log by itself; `logs:` sets its size",
-      stderr_logfile: "write `logs: { stderr: separate }`",
-      redirect_stderr: "stderr is merged unless `logs: { stderr: separate }` says otherwise",
-      stopasgroup: "the whole group is stopped unless `stop_to: main` says otherwise",
-      killasgroup: "everything that is left of a run is always killed",
       priority: "write `depends_on:` for the order of starts",
-      // Docker Compose
-      env: "write `environment:`",
-      image: "svcd runs programs, not images: write `command:`",
-      build: "svcd runs programs, not images: write `command:`",
-      entrypoint: "write all of it into `command:`",
-      ports: "a program opens its own ports",
-      volumes: "a program sees the files of this machine",
       container_name: "the file or its key under `services:` gives the name",
-      hostname: "a program runs on this machine, under its name",
-      ulimits: "write `limits:`",
-      logging: "write `logs:`",
       deploy: "write `replicas:` and `limits:`",
       profiles: "write `when:` or `enabled: false`",
-      stop_timeout: "write `stop_grace_period:`",
       name: "the file or its key under `services:` gives the name",
       services: "a service cannot hold services",
-      // systemd, pm2 and habit
-      cwd: "write `working_dir:`",
-      workdir: "write `working_dir:`",
-      cmd: "write `command:`",
-      exec: "write `command:`",
-      script: "write `command:`",
-      args: "write all of it into `command:`",
+      jobs: "jobs belong into cron.d",
       instances: "write `replicas:`",
-      requires: "write `depends_on:`",
-      after: "write `depends_on:`",
       health: "write `healthcheck:`",
       // jobs
       schedule: "jobs belong into cron.d",

@@ -2,7 +2,7 @@
  * What was written about one service, made into the service: every default filled in, and what no single key can know
  * checked between keys.
  */
-import type { Backoff, GiveUp, HealthPolicy, Policy } from "../service/policy.ts";
+import type { Backoff, GiveUp, HealthPolicy } from "../service/policy.ts";
 import { listed } from "./flaw.ts";
 import type { Lookup } from "./interpolate.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type Command,
   type Condition,
   type Dependency,
+  type DependencyCondition,
   type EnvFile,
   type Hook,
   type Hooks,
@@ -21,7 +22,7 @@ import {
   type Source,
   type Template,
 } from "./plan.ts";
-import { serviceShape, type WrittenCondition, type WrittenService } from "./schema.ts";
+import { type programEntries, serviceShape, type WrittenCondition, type WrittenService } from "./schema.ts";
 import { type Complaint, type Path, readWith, type Value } from "./shape.ts";
 import { formatDuration } from "./units.ts";
 import { splitWords } from "./words.ts";
@@ -50,9 +51,7 @@ export function serviceOf(
   if ("complaints" in read) return read;
   const keys = read.value;
   const complaints: Complaint[] = [];
-  const complain: Complain = (path, what, fix, points = "value", at) => {
-    complaints.push({ path, fix, points, at, what: (label) => `${label}${what}` });
-  };
+  const complain = complainTo(complaints);
   const service = assemble(header, keys, complain);
   if (complaints.length > 0) return { complaints };
   return {
@@ -61,18 +60,49 @@ export function serviceOf(
   };
 }
 
-type Complain = (path: Path, what: string, fix: string, points?: "key" | "value", at?: number) => void;
+/** `what` follows the name of the key: ": it is empty". */
+export type Complain = (path: Path, what: string, fix: string, points?: "key" | "value", at?: number) => void;
+
+export function complainTo(complaints: Complaint[]): Complain {
+  return (path, what, fix, points = "value", at) => {
+    complaints.push({ path, fix, points, at, what: (label) => `${label}${what}` });
+  };
+}
 
 function assemble(header: Header, keys: WrittenService, complain: Complain): Service {
+  const program = programOf(header, keys, complain);
   return {
-    name: header.name,
-    replica: null,
-    groups: [header.group],
-    source: header.source,
-    lines: header.lines,
+    ...program,
+    when: keys.when === undefined ? null : conditionOf(keys.when, ["when"], complain),
+    enabled: keys.enabled ?? true,
+    autostart: keys.autostart ?? true,
+    essential: keys.essential ?? false,
+    policy: {
+      ...program.policy,
+      restart: keys.restart ?? "always",
+      startsecsMs: keys.startsecs ?? 1000,
+      backoff: backoffOf(keys.backoff, complain),
+      giveUp: giveUpOf(keys, complain),
+      health: healthOf(keys.healthcheck),
+    },
+    check: checkOf(keys, complain),
+    reloadSignal: keys.reload_signal ?? null,
+    logs: logsOf(keys.logs),
+    on: hooksOf(keys.on, complain),
+  };
+}
+
+export type WrittenProgram = Pick<WrittenService, keyof typeof programEntries>;
+
+/** What a service and a job have in common; the rest is as if nothing was said, and it is not kept up. */
+export function programOf(header: Header, keys: WrittenProgram, complain: Complain): Service {
+  const command =
+    keys.shell === true ? shellCommandOf(keys.command, complain) : commandOf(keys.command, ["command"], complain);
+  const bare = bareProgram(header, command);
+  const exitCodes = keys.success_exit_codes ?? 0;
+  return {
+    ...bare,
     description: keys.description ?? "",
-    command:
-      keys.shell === true ? shellCommandOf(keys.command, complain) : commandOf(keys.command, ["command"], complain),
     workingDir: keys.working_dir ?? null,
     user: keys.user ?? null,
     group: keys.group ?? null,
@@ -80,17 +110,55 @@ function assemble(header: Header, keys: WrittenService, complain: Complain): Ser
     environment: Object.fromEntries(keys.environment ?? []),
     envFiles: envFilesOf(keys.env_file),
     venv: keys.venv ?? null,
-    when: keys.when === undefined ? null : conditionOf(keys.when, ["when"], complain),
-    enabled: keys.enabled ?? true,
-    autostart: keys.autostart ?? true,
-    essential: keys.essential ?? false,
-    policy: policyOf(keys, complain),
-    check: checkOf(keys, complain),
-    dependsOn: [],
-    reloadSignal: keys.reload_signal ?? null,
+    policy: {
+      ...bare.policy,
+      successExitCodes: typeof exitCodes === "number" ? [exitCodes] : exitCodes,
+      stopSignal: keys.stop_signal ?? bare.policy.stopSignal,
+      stopGraceMs: keys.stop_grace_period ?? bare.policy.stopGraceMs,
+      stopTo: keys.stop_to ?? bare.policy.stopTo,
+    },
     limits: limitsOf(keys.limits),
-    logs: logsOf(keys.logs),
-    on: hooksOf(keys.on, complain),
+  };
+}
+
+/** A program about which nothing more was said. */
+export function bareProgram({ name, group, source, lines }: Header, command: Command): Service {
+  return {
+    name,
+    replica: null,
+    groups: [group],
+    source,
+    lines,
+    description: "",
+    command,
+    workingDir: null,
+    user: null,
+    group: null,
+    umask: null,
+    environment: {},
+    envFiles: [],
+    venv: null,
+    when: null,
+    enabled: true,
+    autostart: false,
+    essential: false,
+    policy: {
+      restart: "no",
+      successExitCodes: [0],
+      startsecsMs: 0,
+      backoff: DEFAULT_BACKOFF,
+      giveUp: { kind: "never" },
+      stopSignal: "SIGTERM",
+      stopGraceMs: 10_000,
+      stopTo: "group",
+      health: null,
+    },
+    check: null,
+    dependsOn: [],
+    reloadSignal: null,
+    limits: limitsOf(),
+    logs: null,
+    on: {},
   };
 }
 
@@ -107,9 +175,9 @@ function instancesOf(service: Service, replicas: number, group: string): Service
 
 // --- what runs ---------------------------------------------------------------------------------------------------
 
-type WrittenCommand = string | string[];
+export type WrittenCommand = string | string[];
 
-function commandOf(written: WrittenCommand, path: Path, complain: Complain): Command {
+export function commandOf(written: WrittenCommand, path: Path, complain: Complain): Command {
   if (typeof written !== "string") {
     if (written[0]!.trim() === "")
       complain([...path, 0], ": the program's name is empty", "begin the list with the program");
@@ -142,7 +210,7 @@ function envFilesOf(written: WrittenService["env_file"]): EnvFile[] {
   });
 }
 
-function conditionOf(written: WrittenCondition, path: Path, complain: Complain): Condition {
+export function conditionOf(written: WrittenCondition, path: Path, complain: Complain): Condition {
   const many = (value: string | string[] | undefined): string[] =>
     value === undefined ? [] : typeof value === "string" ? [value] : value;
   const group = (key: "all" | "any"): Condition[] => {
@@ -168,24 +236,12 @@ function conditionOf(written: WrittenCondition, path: Path, complain: Complain):
 
 // --- how it lives --------------------------------------------------------------------------------------------------
 
-function policyOf(keys: WrittenService, complain: Complain): Policy {
-  const exitCodes = keys.success_exit_codes ?? 0;
-  return {
-    restart: keys.restart ?? "always",
-    successExitCodes: typeof exitCodes === "number" ? [exitCodes] : exitCodes,
-    startsecsMs: keys.startsecs ?? 1000,
-    backoff: backoffOf(keys.backoff, complain),
-    giveUp: giveUpOf(keys, complain),
-    stopSignal: keys.stop_signal ?? "SIGTERM",
-    stopGraceMs: keys.stop_grace_period ?? 10_000,
-    stopTo: keys.stop_to ?? "group",
-    health: healthOf(keys.healthcheck),
-  };
-}
+const DEFAULT_BACKOFF: Backoff = { firstMs: 200, factor: 2, longestMs: 60_000, jitter: 0.1, steadyMs: 60_000 };
 
 function backoffOf(written: WrittenService["backoff"], complain: Complain): Backoff {
-  const firstMs = written?.first ?? 200;
-  const longestMs = written?.longest ?? Math.max(60_000, firstMs);
+  const { factor, jitter, steadyMs } = DEFAULT_BACKOFF;
+  const firstMs = written?.first ?? DEFAULT_BACKOFF.firstMs;
+  const longestMs = written?.longest ?? Math.max(DEFAULT_BACKOFF.longestMs, firstMs);
   if (longestMs < firstMs) {
     complain(
       ["backoff", "longest"],
@@ -195,10 +251,10 @@ function backoffOf(written: WrittenService["backoff"], complain: Complain): Back
   }
   return {
     firstMs,
-    factor: written?.factor ?? 2,
+    factor: written?.factor ?? factor,
     longestMs,
-    jitter: written?.jitter ?? 0.1,
-    steadyMs: written?.steady ?? 60_000,
+    jitter: written?.jitter ?? jitter,
+    steadyMs: written?.steady ?? steadyMs,
   };
 }
 
@@ -248,13 +304,17 @@ function checkOf(keys: WrittenService, complain: Complain): Check | null {
   return { kind: "log", pattern: written.log ?? "" };
 }
 
-function dependenciesOf(written: WrittenService["depends_on"]): Described["dependencies"] {
+/** `unsaid`: what is waited for where only a name stands. */
+export function dependenciesOf(
+  written: WrittenService["depends_on"],
+  unsaid: DependencyCondition = "started",
+): Described["dependencies"] {
   if (written === undefined) return [];
   const all = (typeof written === "string" ? [written] : written).map((one, index) => {
     if (typeof one === "string")
       return {
         name: one,
-        condition: "started" as const,
+        condition: unsaid,
         path: typeof written === "string" ? ["depends_on"] : ["depends_on", index],
       };
     const [name, how] = one;

@@ -56,7 +56,7 @@ export interface Place {
 export type Tree =
   /** Nothing but blanks and comments. */
   | { readonly kind: "nothing" }
-  /** Not YAML: what is wrong, and the names under `services:` as far as they can be made out. */
+  /** Not YAML: what is wrong, and the names under `services:` or `jobs:` as far as they can be made out. */
   | {
       readonly kind: "broken";
       readonly flaws: readonly TreeFlaw[];
@@ -86,10 +86,11 @@ const TEXT_ONLY = new Schema({ schema: "failsafe", resolveKnownTags: false });
 const SUPERVISORD =
   /^(?:[ \t]*(?:[;#].*)?\r?\n)*\[(?:program|group|eventlistener|fcgi-program|supervisord|unix_http_server|include)\b/;
 
-export function readTree(file: string): Tree {
+/** `plural`: the key below which a file has several of what it describes. */
+export function readTree(file: string, plural: "services" | "jobs" = "services"): Tree {
   const text = file.replace(/^\uFEFF/, "");
   if (text.length > LONGEST) {
-    const what = `the file has ${Math.ceil(text.length / 1024)} KiB; a service file has at most ${LONGEST / 1024}`;
+    const what = `the file has ${Math.ceil(text.length / 1024)} KiB; a file has at most ${LONGEST / 1024}`;
     return brokenAt(text, 0, what, "split it into several files; data belongs elsewhere");
   }
   const nul = text.indexOf("\0");
@@ -127,7 +128,12 @@ export function readTree(file: string): Tree {
       const flaw = wordsForPeople(error, shown, text);
       flaws.set(line, { ...flaw, at: flaw.at === undefined ? at : at - (column - 1) + flaw.at, path: [] });
     }
-    return { kind: "broken", flaws: [...flaws.values()].slice(0, MOST_SYNTAX_FLAWS), names: namesIn(root), place };
+    return {
+      kind: "broken",
+      flaws: [...flaws.values()].slice(0, MOST_SYNTAX_FLAWS),
+      names: namesIn(root, plural),
+      place,
+    };
   }
   if (root === null) return { kind: "nothing" };
   const unfolding = new Unfolding(text);
@@ -214,7 +220,7 @@ class Unfolding {
       const first = children.get(key);
       if (first !== undefined) {
         const line = lineNumber(this.text, first.keyAt!);
-        // Under `services:` the first stays, as it does across files; anywhere else nobody can know which was meant.
+        // Under `services:` and `jobs:` the first stays, as it does across files; anywhere else nobody can know which was meant.
         this.flaw(
           keyAt,
           path.length === 1 ? path : inside,
@@ -360,11 +366,11 @@ function startOfUnclosed(root: Node | null, message: string, at: number): number
   return start;
 }
 
-function namesIn(root: Node | null): string[] {
+function namesIn(root: Node | null, plural: string): string[] {
   if (!isMap(root)) return [];
-  const services = root.items.find((pair) => isScalar(pair.key) && pair.key.value === "services")?.value;
-  if (!isMap(services)) return [];
-  return services.items.flatMap((pair) =>
+  const several = root.items.find((pair) => isScalar(pair.key) && pair.key.value === plural)?.value;
+  if (!isMap(several)) return [];
+  return several.items.flatMap((pair) =>
     isScalar(pair.key) && typeof pair.key.value === "string" ? [pair.key.value] : [],
   );
 }

@@ -10,7 +10,7 @@ export const UNFINISHED_MERGE = "the file holds the marks of an unfinished merge
 const VARIABLE_IN_BRACKETS = /^[^"'#]*(?:\[|(?<!\$)\{)[^"']*?\$\{/;
 
 /** A schedule that begins with a star and is not quoted. */
-const STAR_AND_MORE = /^\s*(?:- +)*(?:[\w.-]+: +)?(?=\*\S*\s+\S)/;
+const STAR_AND_MORE = /^\s*(?:- +)*(?:[\w.-]+: +)?(?:\[ *)?(?=\*\S*\s+\S)/;
 
 const ALIAS: Flaw = {
   what: "a value that begins with * or & is an alias or an anchor to YAML",
