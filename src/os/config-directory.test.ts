@@ -139,6 +139,70 @@ test("an ordinary user's svcd takes what is there", () => {
   assert.deepEqual(shown(read()), ["a.yaml: x"]);
 });
 
+test("of cron.d what looks like jobs is read, litter and folders are not, and a name that cron refuses is told", () => {
+  const { cron, read } = config();
+  mkdirSync(`${cron}/disabled`, { recursive: true });
+  for (const name of ["web", "X-1_y", "web.system", "job.yaml", "README", "x~", ".x.swp", "web.dpkg-new", "backup.sh"])
+    writeFileSync(`${cron}/${name}`, "x", { mode: 0o644 });
+  assert.deepEqual(shown(read()), [
+    "job X-1_y: x",
+    "job job.yaml: x",
+    "job web: x",
+    "job web.system: x",
+    "! backup.sh: `backup.sh` is not read: cron takes no file with such a name",
+  ]);
+});
+
+test("who has no cron.d has no jobs and no problem; one that cannot be used leaves jobs unknown, and services as they are", () => {
+  const { cron, write, read } = config();
+  write("a.yaml", "1");
+  assert.deepEqual(shown(read()), ["a.yaml: 1"]);
+  writeFileSync(cron, "");
+  assert.deepEqual(
+    shown(read()),
+    ["a.yaml: 1", "cron.d: unknown", "! cron.d: it is not a directory; what runs goes on as it was"].map((line) =>
+      line.replace(/^cron\.d: unknown/, "job cron.d: unknown"),
+    ),
+  );
+});
+
+test("a crontab that others could have written is not used", { skip: process.getuid?.() !== 0 && "needs root" }, () => {
+  const { cron, read } = config();
+  mkdirSync(cron);
+  for (const name of ["all", "good", "linked", "theirs", "job.yaml"])
+    writeFileSync(`${cron}/${name}`, "x", { mode: 0o644 });
+  chmodSync(`${cron}/all`, 0o666);
+  linkSync(`${cron}/linked`, `${base}/other-name`);
+  chownSync(`${cron}/theirs`, 65534, 65534);
+  chownSync(`${cron}/job.yaml`, 65534, 65534);
+  symlinkSync("good", `${cron}/link`);
+  assert.deepEqual(shown(read()), [
+    "job good: x",
+    "job link: x",
+    "! all: others may write it (mode 0666), so svcd does not use it",
+    "! job.yaml: it belongs to the user with number 65534, so svcd, which runs as root, does not use it",
+    "! linked: it has 2 hard links, so it can be changed from elsewhere, so svcd does not use it",
+    "! theirs: it belongs to uid 65534, not to root, so svcd does not use it",
+  ]);
+});
+
+test("a crontab may be as long as cron allows, a YAML file may not", () => {
+  const { cron, read } = config();
+  mkdirSync(cron);
+  writeFileSync(`${cron}/long`, "#".repeat(1024 * 1024), { mode: 0o644 });
+  writeFileSync(`${cron}/longer`, "#".repeat(1024 * 1024 + 1), { mode: 0o644 });
+  writeFileSync(`${cron}/long.yaml`, "#".repeat(256 * 1024 + 1), { mode: 0o644 });
+  const { jobs, problems } = read();
+  assert.deepEqual(
+    jobs?.map(({ path }) => path),
+    [`${cron}/long`],
+  );
+  assert.deepEqual(
+    problems.map(({ what }) => what),
+    ["it is larger than 256 KiB", "it is larger than 1024 KiB"],
+  );
+});
+
 // --- changes -----------------------------------------------------------------------------------------------------------
 
 test("a file that is added, changed, renamed over, renamed or removed is told", async () => {
@@ -264,6 +328,20 @@ test("a directory that vanishes is told as a problem, and its return as what is 
   assert.equal(gone.files, null);
   renameSync(`${services}.away`, services);
   assert.deepEqual(shown(await change()), ["a.yaml: 1"]);
+});
+
+test("a cron.d that is made later, changed, removed and made again is noticed at once each time", async () => {
+  const { cron, watch, change } = config({ timing: { rescanMs: 600_000 } });
+  await watch();
+  for (let round = 0; round < 3; round++) {
+    mkdirSync(cron);
+    writeFileSync(`${cron}/web`, "new", { mode: 0o644 });
+    assert.deepEqual(shown(await change()), ["job web: new"]);
+    writeFileSync(`${cron}/web`, "newer");
+    assert.deepEqual(shown(await change()), ["job web: newer"]);
+    rmSync(cron, { recursive: true });
+    assert.deepEqual(shown(await change()), []);
+  }
 });
 
 test("files in a directory that was made again are told at once, however often that happens", async () => {
