@@ -33,12 +33,13 @@ const broken = [];
 await Promise.all(PROGRAMS.map(([source, name]) => bundle(source, name)));
 if (broken.length === 0) await compileControlCommandAhead();
 
-const { servicesJsonSchema, settingsJsonSchema } = await import("../src/plan/json-schema.ts");
+const { jobsJsonSchema, servicesJsonSchema, settingsJsonSchema } = await import("../src/plan/json-schema.ts");
 put("dist/services.schema.json", `${JSON.stringify(servicesJsonSchema(), null, 2)}\n`); // Shipped services.d files point there.
+put("dist/jobs.schema.json", `${JSON.stringify(jobsJsonSchema(), null, 2)}\n`);
 put("dist/settings.schema.json", `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`);
 const { openapi } = await import("../src/control/openapi.ts");
 put("dist/openapi.json", openapi(version));
-built.push("services.schema.json", "settings.schema.json", "openapi.json");
+built.push("services.schema.json", "jobs.schema.json", "settings.schema.json", "openapi.json");
 
 if (broken.length > 0) {
   console.error(`build: ${broken.join(" and ")} could not be built, see above`);

@@ -222,10 +222,10 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "schema",
-    usage: "",
-    summary: "print the JSON Schema of the files in services.d, for editors",
+    usage: "[services | jobs | settings]",
+    summary: "print the JSON Schema of the files in services.d or cron.d, or of svcd.yaml, for editors",
     options: [],
-    words: [0, 0],
+    words: [0, 1],
     completes: null,
     load: () => import("./schema.ts"),
   },

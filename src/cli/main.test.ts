@@ -166,6 +166,11 @@ test("schema prints the file that lies beside the program", async () => {
   writeFileSync(join(directory, "services.schema.json"), "{}\n");
   assert.equal((await svctl(nowhere, "schema", { program: join(directory, "svctl.js") })).stdout, "{}\n");
   assert.equal((await svctl(nowhere, "schema")).exitCode, 1);
+  writeFileSync(join(directory, "jobs.schema.json"), "[]\n");
+  assert.equal((await svctl(nowhere, "schema jobs", { program: join(directory, "svctl.js") })).stdout, "[]\n");
+  const { exitCode, stderr } = await svctl(nowhere, "schema job");
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /did you mean `jobs`/);
 });
 
 test("completion offers commands, options, names, groups and signals, and is silent without an svcd", async () => {

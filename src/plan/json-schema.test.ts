@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDocument } from "yaml";
-import { servicesJsonSchema, settingsJsonSchema } from "./json-schema.ts";
-import { planOf, serviceFrom } from "./testing.ts";
+import { jobsJsonSchema, servicesJsonSchema, settingsJsonSchema } from "./json-schema.ts";
+import { jobFrom, planOf, serviceFrom } from "./testing.ts";
 
 type Node = { [key: string]: unknown };
 
 const SCHEMA = servicesJsonSchema() as Node;
 const SERVICE = (SCHEMA["definitions"] as Node)["service"] as Node;
+const JOBS = jobsJsonSchema() as Node;
+const JOB = (JOBS["definitions"] as Node)["job"] as Node;
 
 test("an editor gets draft-07 with a description for every key", () => {
   assert.equal(SCHEMA["$schema"], "http://json-schema.org/draft-07/schema#");
@@ -21,11 +23,12 @@ test("an editor gets draft-07 with a description for every key", () => {
     for (const option of (node["anyOf"] ?? []) as Node[]) look(option, path);
   };
   look(SERVICE, "");
+  look(JOB, "job ");
   assert.deepEqual(bare, []);
 });
 
 test("the schema refers to nothing that it does not hold", () => {
-  for (const schema of [SCHEMA, settingsJsonSchema() as Node]) {
+  for (const schema of [SCHEMA, JOBS, settingsJsonSchema() as Node]) {
     for (const [, name] of JSON.stringify(schema).matchAll(/"\$ref":"([^"]*)"/g)) {
       const definition = name!.replace("#/definitions/", "");
       assert.ok(Object.hasOwn(schema["definitions"] as object, definition), name);
@@ -33,9 +36,10 @@ test("the schema refers to nothing that it does not hold", () => {
   }
 });
 
-test("the defaults that editors show are the defaults", () => {
+/** Each key with the default that editors show. */
+function shownDefaults(schema: Node): string[] {
   const written: string[] = [];
-  for (const [key, node] of Object.entries(SERVICE["properties"] as Record<string, Node>)) {
+  for (const [key, node] of Object.entries(schema["properties"] as Record<string, Node>)) {
     if (node["default"] !== undefined) written.push(`${key}: ${node["default"]}`);
     const map = ((node["anyOf"] as Node[] | undefined) ?? [node]).find((option) => option["type"] === "object");
     const inside = Object.entries((map?.["properties"] ?? {}) as Record<string, Node>).filter(
@@ -46,10 +50,30 @@ test("the defaults that editors show are the defaults", () => {
     if (key === "env_file") continue;
     written.push(`${key}: { ${[...probe, ...inside.map(([name, one]) => `${name}: ${one["default"]}`)].join(", ")} }`);
   }
+  return written;
+}
+
+test("the defaults that editors show are the defaults", () => {
+  const written = shownDefaults(SERVICE);
   assert.ok(written.length >= 10, written.join("\n"));
   const { lines: _, ...spelled } = serviceFrom(`command: x\n${written.join("\n")}`);
   const { lines: __, ...silent } = serviceFrom("command: x\nhealthcheck: { tcp: 80 }");
   assert.deepEqual(spelled, silent);
+});
+
+test("the defaults that editors show for jobs are the defaults", () => {
+  // Without `retries` there is none; its own defaults are those of a map.
+  const defaults = shownDefaults(JOB).filter((line) => !line.startsWith("retries:") && !line.startsWith("notify:"));
+  assert.ok(defaults.length >= 10, defaults.join("\n"));
+  const text = 'schedule: "@daily"\ncommand: x\ndepends_on: vllm\nretries: {}\n';
+  const spelled = jobFrom(
+    `${text.replace("{}", "{ most: 3, first: 10s, factor: 2, longest: 10m, jitter: 0.1 }")}${defaults.join("\n")}`,
+  );
+  const silent = jobFrom(text);
+  assert.deepEqual(
+    { ...spelled, service: { ...spelled.service, lines: {} } },
+    { ...silent, service: { ...silent.service, lines: {} } },
+  );
 });
 
 const GOOD = [
@@ -96,6 +120,41 @@ test("editors and svcd agree on what is right and what is wrong", () => {
   for (const text of BAD) {
     assert.ok(planOf({ "web.yaml": text }).mistakes.length > 0, text);
     assert.notDeepEqual(problems(parseDocument(text).toJS(), SCHEMA, SCHEMA), [], text);
+  }
+});
+
+const D = 'schedule: "@daily"\ncommand: x\n';
+const GOOD_JOBS = [
+  D,
+  `${D}retries: 3\nkeep: 5\noverlap: queue\ntimeout: 1h\nenv: clean\nenabled: no`,
+  'schedule: ["@every 5m", "0 0 L * ?"]\ncommand: [a, 1]\ndialect: extended\ndays: and\ntimezone: Europe/Berlin',
+  `${D}retries: { most: 3, first: 1m }\nkeep: { for: 30d }\noutput: { head: 1k }\nlogs: { stderr: separate }\nsplay: 5m`,
+  `${D}notify: { on: failed, webhook: 'http://h/' }\nx-a: b\nconcurrency: { group: gpu, most: 2 }\nlock: db`,
+  `${D}notify: [{ command: [a, b] }, { mail: root, when: output }, { ping: 'https://h/', on: [start, success] }]`,
+  'jobs: { a: { schedule: "@daily", command: x }, b: { schedule: "@daily", command: y } }\nx-mine: 1',
+];
+const BAD_JOBS = [
+  "command: x",
+  "schedule: '@daily'",
+  `${D}schedules: '@daily'`,
+  `${D}overlap: forbid`,
+  `${D}retries: 1000`,
+  `${D}restart: always`,
+  `${D}env: { A: b }`,
+  `${D}concurrency: { group: gpu }`,
+  `${D}notify: { on: crash, mail: root }`,
+  `${D}logs: { keep: 3 }`,
+  "jobs: { a: { command: x } }",
+];
+
+test("editors and svcd agree on jobs too", () => {
+  for (const text of GOOD_JOBS) {
+    assert.deepEqual(planOf({ "cron.d/tidy.yaml": text }).mistakes, [], text);
+    assert.deepEqual(problems(parseDocument(text).toJS(), JOBS, JOBS), [], text);
+  }
+  for (const text of BAD_JOBS) {
+    assert.ok(planOf({ "cron.d/tidy.yaml": text }).mistakes.length > 0, text);
+    assert.notDeepEqual(problems(parseDocument(text).toJS(), JOBS, JOBS), [], text);
   }
 });
 

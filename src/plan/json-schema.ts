@@ -1,9 +1,10 @@
 /**
- * The JSON Schema (draft-07) that editors use while someone writes a service file, made from the definitions that read it.
+ * The JSON Schema (draft-07) that editors use while someone writes a file of services or jobs, made from the definitions that read it.
  *
  * Only the build imports this file: the converter is no part of what runs.
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { jobShape } from "./job-schema.ts";
 import { NAME_PATTERN } from "./name.ts";
 import { conditionShape, serviceShape, settingsShape } from "./schema.ts";
 import type { Shape } from "./shape.ts";
@@ -12,28 +13,37 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** For `services.d/*.yaml`: the keys of one service, or several services under `services:`. */
 export function servicesJsonSchema(): JsonSchema {
-  const { $defs, $schema, ...service } = converted(serviceShape);
+  return oneOrSeveral("service", "services", "services.d", serviceShape);
+}
+
+/** For `cron.d/*.yaml`: the keys of one job, or several jobs under `jobs:`. */
+export function jobsJsonSchema(): JsonSchema {
+  return oneOrSeveral("job", "jobs", "cron.d", jobShape);
+}
+
+function oneOrSeveral(kind: string, plural: string, directory: string, shape: Shape<unknown>): JsonSchema {
+  const { $defs, $schema, ...one } = converted(shape);
   return {
     $schema,
-    title: "svcd services",
-    description: "A file in services.d: one service named after the file, or several under `services:`.",
+    title: `svcd ${plural}`,
+    description: `A file in ${directory}: one ${kind} named after the file, or several under \`${plural}:\`.`,
     type: "object",
-    if: { required: ["services"] },
+    if: { required: [plural] },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: {
       properties: {
-        services: {
+        [plural]: {
           type: "object",
-          description: "Services by name.",
+          description: `${kind === "job" ? "Jobs" : "Services"} by name.`,
           propertyNames: { pattern: NAME_PATTERN.source, maxLength: 100 },
-          additionalProperties: { $ref: "#/definitions/service" },
+          additionalProperties: { $ref: `#/definitions/${kind}` },
         },
       },
       patternProperties: { "^x-": {} },
       additionalProperties: false,
     },
-    else: { $ref: "#/definitions/service" },
-    definitions: { ...($defs as object), service },
+    else: { $ref: `#/definitions/${kind}` },
+    definitions: { ...($defs as object), [kind]: one },
   };
 }
 
