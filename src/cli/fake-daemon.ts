@@ -32,7 +32,15 @@ export function service(changes: Partial<ServiceStatus> = {}): ServiceStatus {
 }
 
 export function plan(changes: Partial<PlanReport> = {}): PlanReport {
-  return { added: [], changed: [], removed: [], kept: [], mistakes: [], ...changes };
+  return {
+    added: [],
+    changed: [],
+    removed: [],
+    kept: [],
+    jobs: { added: [], changed: [], removed: [], kept: [] },
+    mistakes: [],
+    ...changes,
+  };
 }
 
 export function why(status: ServiceStatus, changes: Partial<WhyReport> = {}): WhyReport {

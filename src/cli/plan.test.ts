@@ -40,6 +40,29 @@ test("plan shows every change field by field, and what restarts", async () => {
   });
 });
 
+test("jobs are told beside services: in plan, in reread's words, and when they are taken up", async () => {
+  await using daemon = await new FakeDaemon().open();
+  const jobs = {
+    added: ["new"],
+    changed: [{ name: "tidy", details: [{ field: "schedule", before: "@daily", after: "@hourly" }] }],
+    removed: ["old"],
+    kept: ["dump"],
+  };
+  daemon.on("GET", "/v1/plan", () => plan({ jobs }));
+  assert.deepEqual((await svctl(daemon, "plan")).stdout.split("\n"), [
+    "+ new: new job",
+    "~ tidy: job changed, from its next run on",
+    "    schedule: @daily → @hourly",
+    "- old: job gone; what runs of it goes on",
+    "= dump: its file has mistakes or vanished, so it goes on as it is",
+    "",
+  ]);
+  assert.equal((await svctl(daemon, "reread")).stdout, "new: available\nold: disappeared\ntidy: changed\n");
+  daemon.on("POST", "/v1/plan/apply", () => plan({ jobs }));
+  const { stdout, exitCode } = await svctl(daemon, "apply tidy new");
+  assert.deepEqual([exitCode, stdout], [0, "old: job removed\ntidy: job changed\nnew: job added\n"]);
+});
+
 test("plan shows all mistakes with their lines, and is 1 then", async () => {
   await using daemon = await new FakeDaemon().open();
   daemon.on("GET", "/v1/plan", () => plan({ kept: ["web"], mistakes: [MISTAKE] }));

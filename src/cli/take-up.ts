@@ -28,16 +28,18 @@ export async function takeUp(call: Call, words: readonly string[]): Promise<numb
   }
 }
 
-/** Each word names a service that svcd has, or that is new in the files. */
+/** Each word names a service that svcd has, or a service or job that is new or another in the files. */
 export function requireKnown(
   { places }: Call,
   words: readonly string[],
   plan: PlanReport,
   active: ReadonlySet<string>,
 ): void {
-  const unknown = words.find((word) => !plan.added.includes(word) && !active.has(word));
+  const { added, changed, removed, kept } = plan.jobs;
+  const known = new Set([...plan.added, ...active, ...added, ...removed, ...kept, ...changed.map(({ name }) => name)]);
+  const unknown = words.find((word) => !known.has(word));
   if (unknown === undefined) return;
-  const near = nearest(unknown, [...plan.added, ...active]);
+  const near = nearest(unknown, [...known]);
   const broken = [...new Set(plan.mistakes.map(({ file }) => file))];
   const hidden = broken.length === 0 ? "" : `; mistakes hide services in ${broken.join(", ")} (svctl plan)`;
   throw new Failure(EXIT.failed, `no service \`${unknown}\` in the files${hidden}`, {

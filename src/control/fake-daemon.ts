@@ -43,7 +43,14 @@ export function status(name: string, changes: Partial<ServiceStatus> = {}): Serv
   };
 }
 
-export const EMPTY_PLAN: PlanReport = { added: [], changed: [], removed: [], kept: [], mistakes: [] };
+export const EMPTY_PLAN: PlanReport = {
+  added: [],
+  changed: [],
+  removed: [],
+  kept: [],
+  jobs: { added: [], changed: [], removed: [], kept: [] },
+  mistakes: [],
+};
 
 export class FakeDaemon implements Daemon {
   /** What was asked of it that acts, in order: "start web db". */

@@ -86,17 +86,28 @@ export const MistakeReport = v.object({
   text: text("the offending line"),
 });
 
+const FieldChanges = v.array(v.object({ field: v.string(), before: v.string(), after: v.string() }));
+
 export const PlanReport = v.object({
   added: v.array(v.string()),
   changed: v.array(
     v.object({
       name: v.string(),
       restart: v.pipe(v.boolean(), v.description("its process must be started again")),
-      details: v.array(v.object({ field: v.string(), before: v.string(), after: v.string() })),
+      details: FieldChanges,
     }),
   ),
   removed: v.array(v.string()),
   kept: names("services whose file is broken: they go on as they are"),
+  jobs: v.pipe(
+    v.object({
+      added: v.array(v.string()),
+      changed: v.array(v.object({ name: v.string(), details: FieldChanges })),
+      removed: v.array(v.string()),
+      kept: v.array(v.string()),
+    }),
+    v.description("the same of jobs; what runs of one goes on as it was started"),
+  ),
   mistakes: v.array(MistakeReport),
 });
 

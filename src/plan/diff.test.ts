@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { diffPlans, diffServices } from "./diff.ts";
+import { diffJob, diffJobs, diffPlans, diffServices } from "./diff.ts";
 import type { Service } from "./plan.ts";
-import { planOf, serviceFrom } from "./testing.ts";
+import { jobFrom, planOf, serviceFrom } from "./testing.ts";
 
 const BASE = "command: x\nhealthcheck: { tcp: 80 }\n";
 
@@ -163,4 +163,96 @@ test("every service is the same as itself, and a change seen one way is seen the
     }),
     { numRuns: 2000 },
   );
+});
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+const JOB = 'schedule: "@daily"\ncommand: x\ndepends_on: vllm\n';
+
+test("what is different about a job is told in the words of its file", () => {
+  const lines: Record<string, string> = {
+    "description: new": "description:  → new",
+    "working_dir: /w": "working_dir: (none) → /w",
+    "user: me": "user: (none) → me",
+    "environment: { A: 1 }": "environment.A: (none) → 1",
+    "limits: { nice: 5 }": "limits.nice: (none) → 5",
+    "when: { env: A }": "when: (none) → env A",
+    "success_exit_codes: [0, 3]": "success_exit_codes: 0 → 0, 3",
+    "stop_grace_period: 45s": "stop_grace_period: 10s → 45s",
+    "enabled: false": "enabled: true → false",
+    "timezone: Europe/Berlin": "timezone: UTC → Europe/Berlin",
+    "overlap: queue": "overlap: skip → queue",
+    "timeout: 1h": "timeout: (none) → 1h",
+    "start_deadline: 5m": "start_deadline: (none) → 5m",
+    "retries: 3": "retries.most: 0 → 3",
+    "retries: { most: 0, longest: 1h }": "retries.longest: 10m → 1h",
+    "on_missed: all": "on_missed: once → all",
+    "missed_window: 2d": "missed_window: 1d → 2d",
+    "splay: 5m": "splay: 0s → 5m",
+    "lock: db": "lock: (none) → db",
+    "concurrency: { group: gpu, most: 2 }": "concurrency: (none) → gpu, at most 2",
+    "when_blocked: skip": "when_blocked: wait → skip",
+    "keep: { successes: 5, for: 30d }": "keep.successes: 50 → 5|keep.for: (none) → 30d",
+    "output: { tail: 2M }": "output.tail: 1M → 2M",
+    "logs: { timestamps: true }": "logs.timestamps: false → true",
+    "logs: none": "logs: kept → none",
+    "env: clean": "env: (none) → clean",
+    "notify: { mail: root, when: output }": "notify: (none) → mail to root on output",
+    "notify: [{ on: failure, webhook: 'http://h/' }, { on: missed, command: page ops }]":
+      "notify: (none) → http://h/ on failure, page ops on missed",
+  };
+  for (const [line, details] of Object.entries(lines)) {
+    const change = diffJob(jobFrom(JOB), jobFrom(JOB + line));
+    const told = change?.details.map(({ field, before, after }) => `${field}: ${before} → ${after}`);
+    assert.deepEqual(told, details.split("|"), line);
+  }
+  const of = (lines: string) => diffJob(jobFrom(JOB), jobFrom(lines))?.details;
+  assert.deepEqual(of('schedule: ["@daily", "5 4 * * *"]\ncommand: x\ndepends_on: vllm'), [
+    { field: "schedule", before: "@daily", after: "@daily, 5 4 * * *" },
+  ]);
+  assert.deepEqual(of('schedule: "@daily"\ncommand: x\ndepends_on: { vllm: started }'), [
+    { field: "depends_on", before: "vllm@1: ready, vllm@2: ready", after: "vllm@1: started, vllm@2: started" },
+  ]);
+});
+
+test("a job that is moved, or spelled in another way, is the same job", () => {
+  assert.equal(
+    diffJob(jobFrom(JOB), jobFrom(`# above\ncommand: x\ndepends_on: vllm\nschedule: '@daily'\nkeep: 50\n`)),
+    null,
+  );
+  const line = (text: string) => [...planOf({ "cron.d/web": text }).jobs.values()][0]!;
+  assert.equal(diffJob(line("@daily a\n"), line("\n# moved\n@daily   a\n")), null);
+});
+
+test("one schedule in two dialects is a change, though it is written the same", () => {
+  const of = (days: string) => jobFrom(`schedule: "0 0 1 * 1"\ncommand: x\n${days}`);
+  assert.deepEqual(diffJob(of(""), of("days: and"))?.fields, ["schedule"]);
+});
+
+test("a plan says which jobs are new, changed, gone, and which a mistake hides", () => {
+  const daily = 'schedule: "@daily"\ncommand: x\n';
+  const before = planOf({
+    "cron.d/a.yaml": daily,
+    "cron.d/b.yaml": daily,
+    "cron.d/c.yaml": daily,
+    "cron.d/d.yaml": daily,
+    "cron.d/web": "@daily one\n@daily two\n@daily three\n",
+  });
+  const after = planOf({
+    "cron.d/a.yaml": daily,
+    "cron.d/b.yaml": daily.replace("daily", "hourly"),
+    "cron.d/c.yaml": daily.replace("daily", "dialy"),
+    "cron.d/new.yaml": daily,
+    "cron.d/web": "@hourly two\n@dialy three\n",
+  });
+  const byCommand = new Map([...before.jobs.values()].map(({ name, service }) => [service.description, name]));
+  const { added, changed, removed, kept, unchanged } = diffJobs(before.jobs, after);
+  assert.deepEqual(unchanged, ["a"]);
+  assert.deepEqual(added, ["new"]);
+  assert.deepEqual(
+    changed.map(({ name, fields }) => `${name} ${fields}`),
+    ["b schedule", `${byCommand.get("two")} schedule`],
+  );
+  assert.deepEqual(removed, ["d", byCommand.get("one")]);
+  assert.deepEqual(kept, ["c", byCommand.get("three")]);
 });

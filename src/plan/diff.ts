@@ -3,8 +3,10 @@
  *
  * Services are compared as a whole, key by key as they are, so that a key that is added to `Service` later cannot be
  * forgotten: whatever is not on the short list below restarts the service, because nothing else can bring the new value
- * to a process that runs.
+ * to a process that runs. Jobs are compared in the same way; what runs of one goes on as it was started, and the next run
+ * is as the file says.
  */
+import type { JobDefinition } from "./job.ts";
 import type { Condition, Plan, Service } from "./plan.ts";
 import { baseName } from "./references.ts";
 import { formatDuration, formatSize } from "./units.ts";
@@ -72,8 +74,11 @@ export function diffPlans(before: ReadonlyMap<string, Service>, after: Plan): Pl
   return { added, removed, changed, unchanged, kept };
 }
 
-/** Whether a mistake may be all that keeps a service out of a plan. */
-export function isKept(service: Service, plan: Pick<Plan, "brokenFiles" | "brokenNames">): boolean {
+/** Whether a mistake may be all that keeps a service or job out of a plan. */
+export function isKept(
+  service: Pick<Service, "name" | "source">,
+  plan: Pick<Plan, "brokenFiles" | "brokenNames">,
+): boolean {
   return plan.brokenFiles.has(service.source.file) || plan.brokenNames.has(baseName(service.name));
 }
 
@@ -81,23 +86,10 @@ export function isKept(service: Service, plan: Pick<Plan, "brokenFiles" | "broke
 export function diffServices(before: Service, after: Service): ChangedService | null {
   if (before === after) return null; // Its file was not read again.
   if (sameText(before, after)) return null;
-  const details: FieldChange[] = [];
-  let restart = false;
-  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (NOT_COMPARED.has(key)) continue;
-    const was = leavesOf(key, before[key as keyof Service]);
-    const is = leavesOf(key, after[key as keyof Service]);
-    for (const path of new Set([...was.keys(), ...is.keys()])) {
-      const [old, young] = [was.get(path), is.get(path)];
-      if (old === young) continue;
-      if (path.startsWith("logs.") && (old === undefined || young === undefined)) continue; // Told by "logs".
-      const field = wordFor(path);
-      details.push({ field, before: shown(path, old), after: shown(path, young) });
-      restart ||= !NEEDS_NO_RESTART.has(key);
-    }
-  }
-  if (details.length === 0) return null;
-  return { name: after.name, restart, fields: [...new Set(details.map((detail) => detail.field))], details };
+  const changes = changesBetween({ ...before }, { ...after });
+  if (changes.length === 0) return null;
+  const restart = changes.some(({ key }) => !NEEDS_NO_RESTART.has(key));
+  return { name: after.name, restart, ...told(changes) };
 }
 
 /** The usual case, at a tenth of the price. Different text may still be the same service, with its keys in another order. */
@@ -105,6 +97,77 @@ function sameText(before: Service, after: Service): boolean {
   const text = (service: Service): string => JSON.stringify({ ...service, source: null, lines: null });
   return before === after || text(before) === text(after);
 }
+
+type Change = FieldChange & { readonly key: string };
+
+function changesBetween(before: Record<string, unknown>, after: Record<string, unknown>): Change[] {
+  const changes: Change[] = [];
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (NOT_COMPARED.has(key)) continue;
+    const was = leavesOf(key, before[key]);
+    const is = leavesOf(key, after[key]);
+    for (const path of new Set([...was.keys(), ...is.keys()])) {
+      const [old, young] = [was.get(path), is.get(path)];
+      if (old === young) continue;
+      if (path.startsWith("logs.") && (old === undefined || young === undefined)) continue; // Told by "logs".
+      changes.push({ key, field: wordFor(path), before: shown(path, old), after: shown(path, young) });
+    }
+  }
+  return changes;
+}
+
+function told(changes: readonly Change[]): { fields: string[]; details: FieldChange[] } {
+  const details = changes.map(({ field, before, after }) => ({ field, before, after }));
+  return { fields: [...new Set(details.map(({ field }) => field))], details };
+}
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+export type ChangedJob = Omit<ChangedService, "restart">;
+export type JobsDiff = Omit<PlanDiff, "changed"> & { readonly changed: readonly ChangedJob[] };
+
+/** `before`: the definitions in force. */
+export function diffJobs(before: ReadonlyMap<string, JobDefinition>, after: Plan): JobsDiff {
+  const changed: ChangedJob[] = [];
+  const unchanged: string[] = [];
+  const removed: string[] = [];
+  const kept: string[] = [];
+  for (const [name, job] of before) {
+    const next = after.jobs.get(name);
+    if (next === undefined) {
+      (isKept(job, after) ? kept : removed).push(name);
+      continue;
+    }
+    const change = diffJob(job, next);
+    if (change === null) unchanged.push(name);
+    else changed.push(change);
+  }
+  const added = [...after.jobs.keys()].filter((name) => !before.has(name));
+  return { added, removed, changed, unchanged, kept };
+}
+
+/** null when they are the same. */
+export function diffJob(before: JobDefinition, after: JobDefinition): ChangedJob | null {
+  if (before === after) return null;
+  const changes = changesBetween(asWritten(before), asWritten(after));
+  return changes.length === 0 ? null : { name: after.name, ...told(changes) };
+}
+
+/** By the keys of the file: what a job has twice (once as a service) or made from another key is there once. */
+function asWritten(job: JobDefinition): Record<string, unknown> {
+  const { service, cleanEnvironment, crontab, schedules, ...rest } = job;
+  const { policy: _, logs, groups: __, description: ___, ...program } = service;
+  return {
+    ...program,
+    ...rest,
+    schedule: schedules,
+    logs: logs === null ? null : { timestamps: logs.timestamps, stderr: logs.stderr },
+    env: cleanEnvironment ? "clean" : null,
+    stdin: crontab?.stdin ?? null,
+  };
+}
+
+// --- values ----------------------------------------------------------------------------------------------------------
 
 /** Values by their path, as canonical JSON. Lists, commands and conditions are one value; the maps below are taken apart. */
 function leavesOf(path: string, value: unknown, leaves = new Map<string, string>()): Map<string, string> {
@@ -118,6 +181,9 @@ const TAKEN_APART: ReadonlySet<string> = new Set([
   "policy",
   "policy.health",
   "policy.backoff",
+  "policy.retries",
+  "keep",
+  "output",
   "environment",
   "limits",
   "limits.rlimits",
@@ -185,6 +251,9 @@ function inWords(path: string, value: unknown): string | null {
     return items.length === 0 ? "(none)" : items.join(", ");
   }
   if (!isObject(value)) return null;
+  if (path === "schedule") return String(value["expression"]);
+  if (path === "concurrency") return `${value["group"]}, at most ${value["most"]}`;
+  if (path === "notify") return notificationInWords(value);
   if (path === "dependsOn") return `${value["name"]}: ${value["condition"]}`;
   if (path === "envFiles") return `${value["optional"] === true ? "?" : ""}${value["path"]}`;
   if (path === "when") return conditionInWords(value as unknown as Condition);
@@ -201,6 +270,7 @@ function inWords(path: string, value: unknown): string | null {
     case "command":
       return inWords("command", inside);
     case "http":
+    case "ping":
     case "webhook":
       return String(value["url"]);
     case "tcp":
@@ -232,4 +302,11 @@ function conditionInWords(condition: Condition): string {
     case "any":
       return `${condition.kind} of (${condition.conditions.map(conditionInWords).join(", ")})`;
   }
+}
+
+function notificationInWords({ on, by }: Record<string, unknown>): string {
+  const way = by as Record<string, unknown>;
+  const how = way["kind"] === "mail" ? `mail to ${way["to"]}` : (inWords("by", by) ?? canonical(by));
+  const of = way["kind"] === "mail" && way["when"] === "output" ? "output" : (on as string[]).join(" ");
+  return `${how} on ${of}`;
 }

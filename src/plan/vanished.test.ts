@@ -59,3 +59,11 @@ test("what the held files described is kept, and the mistake says how many, and 
       "(put the files back; or, if they shall be gone and their services stop: svctl apply)",
   ]);
 });
+
+test("files of jobs count like files of services", () => {
+  const jobs = Object.fromEntries(["a", "b", "c", "d"].map((name) => [`cron.d/${name}`, `@daily ${name}\n`]));
+  const { "cron.d/a": _, ...three } = jobs;
+  const before = [...planOf(jobs).jobs.values()];
+  assert.deepEqual(holdVanished(before, planOf(three), nothingHeld), nothingHeld);
+  assert.deepEqual(holdVanished(before, planOf({}), nothingHeld), { files: Object.keys(jobs), of: 4 });
+});

@@ -20,9 +20,10 @@ export const nothingHeld: Held = { files: [], of: 0 };
 const FEWEST_FILES = 4;
 
 /** What is in doubt now. While anything is, whatever else vanishes belongs to it: an `rm` may be slow. */
-export function holdVanished(before: Iterable<Service>, after: Plan, held: Held): Held {
+export function holdVanished(before: Iterable<Pick<Service, "source">>, after: Plan, held: Held): Held {
   const inUse = new Set([...before].map(({ source }) => source.file));
-  const there = new Set([...after.services.values()].map(({ source }) => source.file));
+  const described = [...after.services.values(), ...after.jobs.values()];
+  const there = new Set(described.map(({ source }) => source.file));
   const gone = [...inUse].filter((file) => !there.has(file) && !after.brokenFiles.has(file)).sort();
   if (gone.some((file) => held.files.includes(file))) return { files: gone, of: Math.max(held.of, gone.length) };
   const isDoubtful = inUse.size >= FEWEST_FILES && gone.length * 2 > inUse.size;

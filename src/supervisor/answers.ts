@@ -84,5 +84,14 @@ export interface PlanReport {
   readonly removed: readonly string[];
   /** Names whose file is broken: they go on as they are. */
   readonly kept: readonly string[];
+  readonly jobs: JobChanges;
   readonly mistakes: readonly Mistake[];
+}
+
+/** What runs of a job goes on as it was started, whatever changes; its history stays. */
+export interface JobChanges {
+  readonly added: readonly string[];
+  readonly changed: readonly Omit<PlanReport["changed"][number], "restart">[];
+  readonly removed: readonly string[];
+  readonly kept: readonly string[];
 }

@@ -2,8 +2,9 @@
  * All services at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
-import { diffPlans, isKept } from "../plan/diff.ts";
+import { diffJobs, diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
+import type { JobDefinition } from "../plan/job.ts";
 import type { Plan, Service } from "../plan/plan.ts";
 import { describeHeld, type Held, holdVanished, nothingHeld, withHeld } from "../plan/vanished.ts";
 import {
@@ -18,7 +19,7 @@ import type { ProbeResult } from "../probe/health.ts";
 import { exitStatus } from "../service/exit.ts";
 import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
-import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
+import type { Action, ActionResult, JobChanges, PlanReport, Selection, ServiceStatus } from "./answers.ts";
 import { withDependencies } from "./dependencies.ts";
 import { Loop, type Ports, type Supervised } from "./loop.ts";
 import { select } from "./selection.ts";
@@ -35,6 +36,8 @@ export class Supervisor {
   /** Changed in the files and waiting for somebody to say so (`auto_apply: false`). */
   readonly #notApplied = new Set<string>();
   #plan: Plan | null = null;
+  /** As they were last taken up. */
+  #jobs: ReadonlyMap<string, JobDefinition> = new Map();
   /** What svcd will end with; null: it goes on. */
   #endStatus: number | null = null;
   #hasLeft = false;
@@ -147,7 +150,14 @@ export class Supervisor {
       added: report.added.filter(concerned),
       changed: report.changed.filter(({ name }) => concerned(name)),
       removed: report.removed.filter(concerned),
+      jobs: {
+        ...report.jobs,
+        added: report.jobs.added.filter(concerned),
+        changed: report.jobs.changed.filter(({ name }) => concerned(name)),
+        removed: report.jobs.removed.filter(concerned),
+      },
     };
+    this.#takeJobs(plan, applied.jobs);
     this.#notApplied.clear();
     for (const name of applied.removed) this.#loop.remove(name);
     for (const name of applied.added) this.#take(plan.services.get(name)!);
@@ -190,7 +200,19 @@ export class Supervisor {
 
   #compare(plan: Plan): PlanReport {
     const { added, removed, changed, kept } = diffPlans(this.#definitions(), plan);
-    return { added, removed, changed, kept, mistakes: plan.mistakes };
+    return { added, removed, changed, kept, jobs: this.#compareJobs(plan), mistakes: plan.mistakes };
+  }
+
+  #compareJobs(plan: Plan): JobChanges {
+    const { added, removed, changed, kept } = diffJobs(this.#jobs, plan);
+    return { added, removed, changed, kept };
+  }
+
+  #takeJobs(plan: Plan, { added, changed, removed }: JobChanges): void {
+    const taken = new Map(this.#jobs);
+    for (const name of removed) taken.delete(name);
+    for (const name of [...added, ...changed.map((change) => change.name)]) taken.set(name, plan.jobs.get(name)!);
+    this.#jobs = taken;
   }
 
   #definitions(): Map<string, Service> {
