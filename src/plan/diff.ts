@@ -148,7 +148,9 @@ export function diffJobs(before: ReadonlyMap<string, JobDefinition>, after: Plan
 
 /** null when they are the same. */
 export function diffJob(before: JobDefinition, after: JobDefinition): ChangedJob | null {
-  if (before === after) return null;
+  const text = ({ service, ...job }: JobDefinition): string =>
+    JSON.stringify({ ...job, source: null, service: { ...service, source: null, lines: null } });
+  if (before === after || text(before) === text(after)) return null;
   const changes = changesBetween(asWritten(before), asWritten(after));
   return changes.length === 0 ? null : { name: after.name, ...told(changes) };
 }
