@@ -167,7 +167,7 @@ test("a variable in a schedule is filled in while the file is read", () => {
   const lines = "command: x\nschedule: ${WHEN:-@daily}";
   assert.equal(jobFrom(lines).schedules[0]!.expression, "@daily");
   assert.equal(jobFrom(lines, { WHEN: "5 4 * * *" }).schedules[0]!.expression, "5 4 * * *");
-  assert.match(wrongInJob(lines, { WHEN: "61 4 * * *" })[0]!, /^2:11 `schedule`: .*61/);
+  assert.match(wrongInJob(lines, { WHEN: "5 61 * * *" })[0]!, /^2:11 `schedule`: .*61/);
 });
 
 test("jobs stand alone in a file named after them, or several below `jobs:`", () => {
