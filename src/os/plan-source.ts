@@ -55,8 +55,15 @@ export class PlanSource {
 /** The zone is asked anew by each core; one that is changed meanwhile counts from the next core on. */
 export function thisMachine(): Machine {
   const uid = process.geteuid?.() ?? 0;
-  const timezone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-  return { timezone, account: { name: accountOf(String(uid))?.name ?? null, isRoot: uid === 0 } };
+  let timezone: string | null = null;
+  return {
+    account: { name: accountOf(String(uid))?.name ?? null, isRoot: uid === 0 },
+    /** The first question to Intl costs 10 ms: where there are no jobs, no service waits for it. */
+    get timezone() {
+      timezone ??= new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+      return timezone;
+    },
+  };
 }
 
 function withKind(file: ConfigFile): PlanFile {

@@ -28,6 +28,7 @@ test("commands that cannot work under cron are found, where they stand", () => {
   assert.deepEqual(found("5 4 * * * backup --all\n  5 5 * * * find /tmp -delete\n"), ["1:11 relative-program"]);
   assert.deepEqual(found("5 4 * * * date +%F > /tmp/x\n"), ["1:17 percent"]);
   assert.deepEqual(found("5 4 * * * wwwdata /bin/true\n5 5 * * * root /bin/true\n", "system"), ["1:11 unknown-user"]);
+  assert.deepEqual(found("# svcd: user=wwwdata\n5 4 * * * /a\n"), ["2:1 unknown-user"]);
   assert.deepEqual(found("5 4 * * *\n"), ["1:10 empty-command"]);
 });
 

@@ -46,11 +46,15 @@ export function lintCrontab(crontab: Crontab, text: string, around: Surroundings
 type Warn = (rule: WarningRule, what: string, fix: string, at?: number) => void;
 
 function lintCommand(job: CrontabJob, line: string, around: Surroundings, warn: Warn): void {
-  const { command, user } = job;
+  const { command, user, owner } = job;
   const begin = commandBegin(job, line);
   if (user !== null && around.isUser(user) === false) {
     const at = line.indexOf(user, job.source.column - 1 + job.expression.length);
     warn("unknown-user", `there is no user ${quoted(user)}, so the job cannot start`, "name one of /etc/passwd", at);
+  }
+  if (user === null && owner !== null && around.isUser(owner) === false) {
+    const what = `there is no user ${quoted(owner)} (\`# svcd: user=\`), so the job cannot start`;
+    warn("unknown-user", what, "name one of /etc/passwd");
   }
   const percent = barePercent(line, begin);
   if (percent !== null) {

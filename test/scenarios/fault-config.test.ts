@@ -113,7 +113,7 @@ for (const [limit, title] of [
       await box.until(name, "RUNNING");
     }
     assert.equal(box.terminal.match(/cannot be watched/g)?.length, 1, box.terminal);
-    const how = new RegExp(`so it is looked at every 2 s: sysctl fs\\.inotify\\.max_user_${limit}=\\d+`);
+    const how = new RegExp(`so svcd looks at them every 2 s: sysctl fs\\.inotify\\.max_user_${limit}=\\d+`);
     assert.match(box.terminal, how);
   });
 }
