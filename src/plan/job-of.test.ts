@@ -286,6 +286,15 @@ test("a name is a service's or a job's: the second that takes it is a mistake", 
   assert.equal(plan.jobs.get("one")!.source.file, "cron.d/a.yaml");
 });
 
+test("jobs of one group agree on how many of them may run at a time", () => {
+  const one = (most: number) => `schedule: "@daily"\ncommand: x\nconcurrency: { group: gpu, most: ${most} }`;
+  const plan = planOf({ "cron.d/a.yaml": one(2), "cron.d/b.yaml": one(2), "cron.d/c.yaml": one(3) });
+  assert.deepEqual(mistakesOf(plan), [
+    "cron.d/c.yaml:3:34 `concurrency.most`: 3, but the group `gpu` has 2 in `a` (cron.d/a.yaml:1) (write the same number in all jobs of the group)",
+  ]);
+  assert.deepEqual([[...plan.jobs.keys()], [...plan.brokenNames]], [["a", "b"], ["c"]]);
+});
+
 test("nothing can wait for a job", () => {
   const plan = planOf({
     "web.yaml": "command: x\ndepends_on: tidy",

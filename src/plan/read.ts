@@ -82,6 +82,7 @@ export function readPlan({ files, settings, env, machine, known = new Map() }: P
     const spot = spotOf(draft.spot, dependency.path);
     findings.add(draft.page, spot.keyAt ?? spot.at, flaw, draft.name);
   }
+  checkGroups(jobs.values(), findings);
   const daemon = settings === null ? DEFAULT_SETTINGS : settingsFrom(settings, variables, findings);
   const paths = [...(settings === null ? [] : [settings.path]), ...files.map(({ path }) => path)];
   return {
@@ -171,4 +172,24 @@ function jobsOf(
     jobs.set(name, dependsOn.length === 0 ? job : { ...job, service: { ...job.service, dependsOn } });
   }
   return jobs;
+}
+
+/** How many runs a group allows is one number, and the first that says it counts. */
+function checkGroups(drafts: Iterable<DeclaredJob & { described: DescribedJob }>, findings: Findings): void {
+  const first = new Map<string, { readonly most: number; readonly draft: DeclaredJob }>();
+  for (const draft of drafts) {
+    const { concurrency } = draft.described.job;
+    if (concurrency === null) continue;
+    const { group, most } = concurrency;
+    const other = first.get(group);
+    if (other === undefined) {
+      first.set(group, { most, draft });
+      continue;
+    }
+    if (other.most === most) continue;
+    const { name, file, page, at } = other.draft;
+    const what = `\`concurrency.most\`: ${most}, but the group \`${group}\` has ${other.most} in \`${name}\` (${file}:${page.place(at).line})`;
+    const here = spotOf(draft.spot, ["concurrency", "most"]).at;
+    findings.add(draft.page, here, { what, fix: "write the same number in all jobs of the group" }, draft.name);
+  }
 }
