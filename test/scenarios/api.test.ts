@@ -116,7 +116,14 @@ test("services are listed, selected, described, and acted upon", async (t) => {
   });
   assert.ok(isAlive(health.keeper) && isAlive(health.core));
   const { json: plan } = await get(box, "/v1/plan");
-  assert.deepEqual(plan, { added: [], changed: [], removed: [], kept: [], mistakes: [] });
+  assert.deepEqual(plan, {
+    added: [],
+    changed: [],
+    removed: [],
+    kept: [],
+    jobs: { added: [], changed: [], removed: [], kept: [] },
+    mistakes: [],
+  });
 });
 
 test("/openapi.json describes every route, and every question in it is answered", async (t) => {

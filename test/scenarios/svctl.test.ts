@@ -478,6 +478,7 @@ test("reread, add, remove, update and apply are supervisord's habit of taking fi
       changed: [],
       removed: [],
       kept: [],
+      jobs: { added: [], changed: [], removed: [], kept: [] },
       mistakes: [],
     });
   });
