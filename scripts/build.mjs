@@ -21,6 +21,8 @@ const PROGRAMS = [
   ["src/score-cpu/main.ts", "score-cpu"],
 ];
 
+const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';
+
 const startedAt = new Date(); // What is edited from now on is newer than this build.
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -63,7 +65,9 @@ async function bundle(source, name) {
         SVCD_VERSION: JSON.stringify(version),
         "import.meta.dirname": "__dirname",
         "import.meta.filename": "__filename",
+        "import.meta.url": "__fileUrl", // node-cron asks for it as soon as it is loaded.
       },
+      ...(name === "svcd" ? {} : { banner: { js: FILE_URL } }),
       minifyWhitespace: true, // Names stay, for the stack of a bug.
       lineLimit: 120,
       charset: "ascii",

@@ -103,3 +103,16 @@ test("`svctl schema jobs` prints the JSON Schema of jobs, with every key", async
   }
   assert.match(stdout, /"additionalProperties": ?false/);
 });
+
+test("the built svctl knows both dialects, without a daemon", async (t) => {
+  const box = new Box();
+  t.after(() => box.destroy());
+  const from = ["--dialect", "extended", "--tz", "UTC", "--from", "2026-02-10T00:00:00Z", "-n", "1", "--json"];
+  for (const [expression, next] of [
+    ["30 4 * * *", "2026-02-10T04:30:00Z"],
+    ["0 0 L * *", "2026-02-28T00:00:00Z"],
+  ] as const) {
+    const { code, stdout, stderr } = await box.svctl("next", expression, ...from);
+    assert.deepEqual([code, stderr, JSON.parse(stdout).next], [0, "", [next]]);
+  }
+});
