@@ -156,3 +156,15 @@ function withFileLimit(bytes: number, act: () => void): void {
     process.off("SIGXFSZ", ignore);
   }
 }
+
+test("where what still matters is more than the limit, it is not written anew with every line", (t) => {
+  let compactions = 0;
+  const essence = () => {
+    compactions++;
+    return Array.from({ length: 50 }, (_, n) => ({ n }));
+  };
+  const { again } = journal(t, { compactAboveBytes: 200, essence });
+  const one = again();
+  for (let n = 0; n < 100; n++) one.append({ n });
+  assert.ok(compactions <= 4, `written anew ${compactions} times in 100 lines`);
+});

@@ -10,7 +10,7 @@ import { crc32 } from "node:zlib";
 
 export interface CheckedJournalOptions<Line> {
   readonly path: string;
-  /** Above this size it is written anew. */
+  /** Above this size it is written anew; what still matters may be more, so it must also have doubled since it last was. */
   readonly compactAboveBytes: number;
   /** Everything that still matters. */
   readonly essence: () => readonly Line[];
@@ -28,6 +28,7 @@ export class CheckedJournal<Line> {
   #fd: number | null = null;
   /** Since it was last compacted, or that was last tried. */
   #size = 0;
+  #compactAbove = 0;
   /** What an earlier process wrote last may be torn too. */
   #mayEndInLine = true;
   /** Why the last attempt to write failed; null: it did not. */
@@ -74,7 +75,7 @@ export class CheckedJournal<Line> {
     } catch (error) {
       this.#failed(this.#options.path, error);
     }
-    if (this.#size > this.#options.compactAboveBytes) this.compact();
+    if (this.#size > Math.max(this.#compactAbove, this.#options.compactAboveBytes)) this.compact();
   }
 
   /** Written beside and renamed over. Where that fails the old file goes on, until as much has come again. */
@@ -91,6 +92,7 @@ export class CheckedJournal<Line> {
       if (this.#fd !== null) closeQuietly(this.#fd);
       this.#fd = fd;
       this.#size = bytes.length;
+      this.#compactAbove = 2 * bytes.length;
       this.#mayEndInLine = false;
       this.#failing = null;
     } catch (error) {

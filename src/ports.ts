@@ -7,7 +7,10 @@
 import type { JobDefinition, NotificationEvent } from "./plan/job.ts";
 import type { DaemonSettings, Hook, Service } from "./plan/plan.ts";
 import type { Held } from "./plan/vanished.ts";
+import type { Job } from "./schedule/job.ts";
+import type { Cause } from "./schedule/run.ts";
 import type { RunRecord } from "./schedule/run-record.ts";
+import type { WallTime } from "./schedule/schedule.ts";
 import type { Exit } from "./service/exit.ts";
 import type { Instant, Life, RunNumber } from "./service/life.ts";
 import type { Signal } from "./service/policy.ts";
@@ -57,6 +60,8 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>;
   readonly umask: number | null;
   readonly uid: number | null;
+  /** What it reads from its standard input; absent: nothing. */
+  readonly stdin?: string;
 }
 
 export type Prepared =
@@ -77,6 +82,11 @@ export interface Launcher {
   unmet(service: Service): string | null;
 }
 
+/** The same for a run of a job, with its CRON_* environment and standard input. The keeper knows it as `JOB!RUN`. */
+export interface RunLauncher {
+  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause): Prepared;
+}
+
 export interface Prober {
   /** A run is about to be spawned: what its logs hold until now is not its output. */
   began(service: Service, run: RunNumber): void;
@@ -91,12 +101,17 @@ export interface Journal {
   record(entry: JournalEntry): void;
 }
 
-/** What a journal holds when a core takes over: the last word about each service. */
+/** What a journal holds when a core takes over: the last word about each service and each job. */
 export interface Memory {
   readonly lives: ReadonlyMap<string, Life>;
   readonly services: ReadonlyMap<string, Service>;
   readonly good: ReadonlyMap<string, GoodRun>;
-  /** Last run numbers of services that are gone: a number is never used twice, whoever comes back under the name. */
+  readonly jobs: ReadonlyMap<string, JobMemory>;
+  /** What a job was when it was last taken up; one that is gone stays here until its last run is over. */
+  readonly jobDefinitions: ReadonlyMap<string, JobDefinition>;
+  /** When somebody last looked which jobs are due; null: nobody has. */
+  readonly lookedAt: WallTime | null;
+  /** Last run numbers of services and jobs that are gone: a number is never used twice, whoever comes back under the name. */
   readonly lastRuns: ReadonlyMap<string, RunNumber>;
   /** On their way out when the last core was heard of. */
   readonly removed: readonly string[];
@@ -106,6 +121,15 @@ export interface Memory {
   readonly held: Held;
   /** `svcd.yaml` as it was last understood; null: it never was. */
   readonly settings: DaemonSettings | null;
+}
+
+export interface JobMemory {
+  readonly job: Job;
+  /** Its slots up to here are dealt with, as the queue counts them: a clock that was set back takes it back. */
+  readonly settled: WallTime;
+  readonly mark: JobMark;
+  /** What the last change was to leave in the history; whoever takes over looks whether it is there. */
+  readonly told: readonly RunRecord[];
 }
 
 /** The last run that was well, and the definition it ran with. */
@@ -151,9 +175,11 @@ export type JournalEntry =
   | { readonly kind: "service"; readonly service: Service }
   /** The definition of the run, for "what changed since the last good run". */
   | { readonly kind: "good"; readonly name: string; readonly good: GoodRun }
-  /** Its file is gone and it is ending; should the file come back, it is a new service. */
-  | { readonly kind: "removed"; readonly name: string }
+  /** Of a service or of a job. */
   | { readonly kind: "gone"; readonly name: string; readonly lastRun: RunNumber }
+  | { readonly kind: "job"; readonly name: string; readonly memory: JobMemory }
+  | { readonly kind: "job definition"; readonly definition: JobDefinition }
+  | { readonly kind: "looked"; readonly at: WallTime }
   /** All that are taken out by hand now. */
   | { readonly kind: "aside"; readonly names: readonly string[] }
   | { readonly kind: "held"; readonly held: Held }
@@ -182,33 +208,53 @@ export interface Hooks {
   run(hook: Hook, facts: HookFacts): void;
 }
 
+/** What only jobs need of the world. */
+export interface JobPorts {
+  readonly history: JobHistory;
+  readonly notifier: Notifier;
+  readonly launcher: RunLauncher;
+  /** Names this start of the machine. */
+  readonly boot: string;
+  /** The machine's name: with a job's, it says where in its splay the job starts. */
+  readonly host: string;
+}
+
 /** What became of each due time; outlives the machine. */
 export interface JobHistory {
-  /** Returns at once; a full disk costs the record, not the run, and is told. */
+  /** In its file, if not on the disk, before it returns; a full disk costs the record, not the run, and is told. */
   record(record: RunRecord, keep: JobDefinition["keep"]): void;
-  /** Newest first. */
+  /** Newest first; what was recorded is there at once. */
   of(job: string, most: number): readonly RunRecord[];
   /**
-   * What must not happen twice: per job the last due time that was dealt with, the last run number, whether it is paused.
-   * Durable before `note` returns (append, no more than one flush for all jobs of a turn), so that no due time starts two runs.
+   * What must not happen twice, of all jobs that changed in a turn. On the disk before it returns, with one flush for all of
+   * them: no due time may start two runs, whatever dies. A full disk is told and costs no run.
    */
-  note(job: string, mark: JobMark): void;
+  note(marks: ReadonlyMap<string, JobMark>): void;
   marks(): ReadonlyMap<string, JobMark>;
-  /** The job is gone: its records stay as long as `keep` says. */
+  /** The job is gone, its mark too: if it comes back it is new. Its records stay as long as `keep` says. */
   forget(job: string): void;
 }
 
 export interface JobMark {
-  /** Milliseconds since 1970: due times up to here are dealt with. */
-  readonly settled: number;
+  /** Due times up to here are dealt with. */
+  readonly settled: WallTime;
   readonly lastRun: RunNumber;
   readonly paused: boolean;
   /** The boot in which its `@reboot` was dealt with; null: none was. */
   readonly boot: string | null;
+  /** What was begun or waits and has no record yet: a machine that stops leaves no other trace of it. */
+  readonly open: readonly Open[];
+}
+
+export interface Open {
+  /** null: it waits for another run, or is an attempt that is still to come. */
+  readonly run: RunNumber | null;
+  readonly cause: Cause;
 }
 
 /** Tells people about runs; bounded in time and number, and never waited for. */
 export interface Notifier {
+  /** `start`: the record is of a run that has just begun; its end is not known. */
   notify(job: JobDefinition, event: NotificationEvent, record: RunRecord): void;
 }
 
@@ -228,6 +274,18 @@ export type News =
   /** Its state, health or pid is another than before. */
   | { readonly kind: "state"; readonly service: string; readonly before: Life; readonly after: Life }
   | { readonly kind: "removed"; readonly service: string }
+  /** A process of the run is there. */
+  | {
+      readonly kind: "run";
+      readonly what: "started";
+      readonly job: string;
+      readonly run: RunNumber;
+      readonly pid: number;
+    }
+  /** over: of a run; skipped: of a due time that was not started. */
+  | { readonly kind: "run"; readonly what: "over" | "skipped"; readonly job: string; readonly record: RunRecord }
+  /** It is paused or no longer, another than before, or gone. */
+  | { readonly kind: "job"; readonly job: string; readonly what: "paused" | "resumed" | "changed" | "removed" }
   | { readonly kind: "daemon"; readonly text: string };
 
 /** Something a person can put right. Anything else that is thrown is a bug in svcd. */

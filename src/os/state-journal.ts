@@ -5,14 +5,16 @@
  * No fsync: it must survive the core, not the machine. The boot id in the first line makes it worthless after a boot.
  */
 import { CheckedJournal } from "../checked-journal.ts";
+import type { JobDefinition } from "../plan/job.ts";
 import type { DaemonSettings, Service } from "../plan/plan.ts";
 import { type Held, nothingHeld } from "../plan/vanished.ts";
-import type { GoodRun, Journal, JournalEntry, Memory } from "../ports.ts";
+import type { GoodRun, JobMemory, Journal, JournalEntry, Memory } from "../ports.ts";
+import type { WallTime } from "../schedule/schedule.ts";
 import type { Life } from "../service/life.ts";
 
 type Line = JournalEntry | { readonly kind: "boot"; readonly id: string };
 
-/** Above this size the journal is written anew with the last word about each service. */
+/** Above this size the journal is written anew with the last word about each service and job. */
 const COMPACT_ABOVE_BYTES = 4 * 1_048_576;
 
 export class StateJournal implements Journal {
@@ -21,8 +23,10 @@ export class StateJournal implements Journal {
   readonly #lives = new Map<string, Life>();
   readonly #services = new Map<string, Service>();
   readonly #good = new Map<string, GoodRun>();
+  readonly #jobs = new Map<string, JobMemory>();
+  readonly #jobDefinitions = new Map<string, JobDefinition>();
   readonly #lastRuns = new Map<string, number>();
-  readonly #removed = new Set<string>();
+  #lookedAt: WallTime | null = null;
   #aside: readonly string[] = [];
   #held: Held = nothingHeld;
   #settings: DaemonSettings | null = null;
@@ -46,6 +50,9 @@ export class StateJournal implements Journal {
       lives: new Map(this.#lives),
       services: new Map(this.#services),
       good: new Map(this.#good),
+      jobs: new Map(this.#jobs),
+      jobDefinitions: new Map(this.#jobDefinitions),
+      lookedAt: this.#lookedAt,
       lastRuns: new Map(this.#lastRuns),
       removed: [...this.#removed],
       aside: this.#aside,
@@ -88,7 +95,17 @@ export class StateJournal implements Journal {
         this.#lives.delete(entry.name);
         this.#services.delete(entry.name);
         this.#good.delete(entry.name);
-        this.#removed.delete(entry.name);
+        this.#jobs.delete(entry.name);
+        this.#jobDefinitions.delete(entry.name);
+        return;
+      case "job":
+        this.#jobs.set(entry.name, entry.memory);
+        return;
+      case "job definition":
+        this.#jobDefinitions.set(entry.definition.name, entry.definition);
+        return;
+      case "looked":
+        this.#lookedAt = entry.at;
         return;
       case "aside":
         this.#aside = entry.names;
@@ -103,7 +120,9 @@ export class StateJournal implements Journal {
         for (const [name, { lastRun }] of this.#lives) this.#lastRuns.set(name, lastRun);
         this.#lives.clear();
         this.#services.clear();
-        this.#removed.clear();
+        for (const [name, { job }] of this.#jobs) this.#lastRuns.set(name, job.lastRun);
+        this.#jobs.clear();
+        this.#jobDefinitions.clear();
         this.#aside = [];
         this.#held = nothingHeld;
     }
@@ -120,6 +139,9 @@ export class StateJournal implements Journal {
     for (const [name, lastRun] of this.#lastRuns) lines.push({ kind: "gone", name, lastRun });
     for (const service of this.#services.values()) lines.push({ kind: "service", service });
     for (const [service, life] of this.#lives) lines.push({ kind: "life", service, life });
+    for (const definition of this.#jobDefinitions.values()) lines.push({ kind: "job definition", definition });
+    for (const [name, memory] of this.#jobs) lines.push({ kind: "job", name, memory });
+    if (this.#lookedAt !== null) lines.push({ kind: "looked", at: this.#lookedAt });
     for (const [name, good] of this.#good) lines.push({ kind: "good", name, good });
     for (const name of this.#removed) lines.push({ kind: "removed", name });
     if (this.#aside.length > 0) lines.push({ kind: "aside", names: this.#aside });

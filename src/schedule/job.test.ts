@@ -345,3 +345,38 @@ test("whatever happens: a tick at the deadline moves the deadline, so nothing tu
     { seed: 4, numRuns: 2_000 },
   );
 });
+
+test("when svcd shuts down, what runs is asked to end, and all that waits is recorded as skipped", () => {
+  const job = new SimulatedJob({ overlap: "queue", retries: retries(3) });
+  job.due();
+  job.due();
+  job.send({ type: "shutdown" });
+  job.exits(143);
+  job.passes(hours(1));
+  assert.deepEqual(job.did, [
+    "spawn 1",
+    "skipped: svcd is shutting down",
+    "SIGTERM 1",
+    "SIGCONT 1",
+    "end 1",
+    "1 shutdown", // No failure: it is not tried again.
+  ]);
+});
+
+test("a job that is given up lets its runs end and starts nothing more", () => {
+  const job = new SimulatedJob({ overlap: "queue" });
+  job.due();
+  job.due();
+  job.send({ type: "give up", reason: "the job was removed" });
+  job.exits(0);
+  assert.deepEqual(job.did, ["spawn 1", "skipped: the job was removed", "end 1", "1 success"]);
+});
+
+test("an end that nobody saw is neither a failure nor tried again: it may have done its work", () => {
+  const job = new SimulatedJob({ retries: retries(3) });
+  job.due();
+  job.send({ type: "of run", run: 1, event: { type: "exited", exit: { kind: "unknown" }, isClear: true } });
+  job.passes(hours(1));
+  assert.deepEqual(job.did, ["spawn 1", "end 1", "1 unknown"]);
+  assert.equal(job.job.streak, null);
+});

@@ -78,6 +78,9 @@ export type JobEvent =
   | { readonly type: "kill"; readonly run: RunNumber | null }
   | { readonly type: "pause" }
   | { readonly type: "resume" }
+  /** Nothing of it starts any more: the job is gone, or svcd ends. */
+  | { readonly type: "give up"; readonly reason: string }
+  | { readonly type: "shutdown" }
   /** A word about one run; from one that is over it changes nothing. */
   | { readonly type: "of run"; readonly run: RunNumber; readonly event: Exclude<RunEvent, { type: "tick" | "stop" }> }
   /** The start was asked for but never happened (the core died in between): not a failure, start it. */
@@ -125,6 +128,13 @@ export function stepJob(job: Job, event: JobEvent, now: Instant, policy: JobPoli
     case "resume":
       at.job = { ...job, paused: false };
       break;
+    case "give up":
+      at.giveUp(event.reason);
+      break;
+    case "shutdown":
+      at.giveUp("svcd is shutting down");
+      at.stop("shutdown", null);
+      break;
     case "of run":
       at.tellRun(event.run, event.event);
       break;
@@ -147,6 +157,22 @@ export function jobDeadline(job: Job, policy: JobPolicy): Instant | null {
   for (const run of job.runs) consider(runDeadline(run, policy));
   for (const { at } of job.retries) consider(at);
   return first;
+}
+
+/** What a result says about the job; null: nothing. */
+export function verdictOf(result: RunEnd["result"]): "success" | "failure" | null {
+  switch (result) {
+    case "success":
+      return "success";
+    case "failure":
+    case "timeout":
+      return "failure";
+    case "unknown":
+    case "replaced":
+    case "killed":
+    case "shutdown":
+      return null;
+  }
 }
 
 /** One step on its way: the job so far and the effects so far. */
@@ -261,6 +287,13 @@ class Step {
     this.skip(queued.cause, reason);
   }
 
+  giveUp(reason: string): void {
+    this.giveUpWaiting(reason, () => true);
+    for (const { run, state } of this.job.runs) {
+      if (state.at === "waiting") this.tellRun(run, { type: "skip", reason });
+    }
+  }
+
   #giveUpRetries(reason: string): void {
     for (const { cause } of this.job.retries) this.skip(cause, reason);
     if (this.job.retries.length > 0) this.job = { ...this.job, retries: [] };
@@ -273,8 +306,8 @@ class Step {
       const cause: Cause = { ...end.cause, trigger: "retry", attempt: end.cause.attempt + 1 };
       this.job = { ...this.job, retries: [...this.job.retries, { cause, at: retryAt }] };
     }
-    if (end.result === "replaced" || end.result === "killed") return; // Says nothing about the job.
-    const result = end.result === "success" ? "success" : "failure";
+    const result = verdictOf(end.result);
+    if (result === null) return;
     const { streak } = this.job;
     this.job = { ...this.job, streak: { result, count: streak?.result === result ? streak.count + 1 : 1 } };
   }

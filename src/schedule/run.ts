@@ -70,7 +70,7 @@ export type RunState =
 type In<At extends RunState["at"]> = Extract<RunState, { at: At }>;
 
 /** Why svcd ended it. */
-export type StopReason = "timeout" | "replaced" | "killed";
+export type StopReason = "timeout" | "replaced" | "killed" | "shutdown";
 
 export type RunEvent =
   | { readonly type: "cleared" }
@@ -94,7 +94,8 @@ export type RunEffect =
 export interface RunEnd {
   readonly run: RunNumber;
   readonly cause: Cause;
-  readonly result: "success" | "failure" | StopReason;
+  /** unknown: it ended while nobody was there who could ask how. */
+  readonly result: "success" | "failure" | "unknown" | StopReason;
   /** "exit 3", "ran longer than its timeout", "user `www` does not exist". */
   readonly why: string;
   /** null: it never had a process. */
@@ -278,7 +279,8 @@ function cleared(
   policy: RunPolicy,
   effects: readonly RunEffect[],
 ): RunOutcome {
-  const result = why ?? (isSuccess(exit, policy.successExitCodes) ? "success" : "failure");
+  const result =
+    why ?? (exit.kind === "unknown" ? "unknown" : isSuccess(exit, policy.successExitCodes) ? "success" : "failure");
   const words = why === null ? describeExit(exit) : `${STOPPED[why]} (${describeExit(exit)})`;
   return over(run, since, now, exit, result, words, false, effects);
 }
@@ -287,6 +289,7 @@ const STOPPED: Readonly<Record<StopReason, string>> = {
   timeout: "ran longer than its timeout",
   replaced: "replaced by the next run",
   killed: "ended by hand",
+  shutdown: "svcd is shutting down",
 };
 
 function over(

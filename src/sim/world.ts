@@ -301,7 +301,264 @@ export class World implements Surroundings {
 
   /** Somebody outside of svcd ends it. */
   processEnds(service: string, exit: Exit): void {
-    const run = this.keeper.run(service);
-    if (run !== undefined) this.keeper.leaderEnds(run, exit);
+    const process = this.#alive.get(service);
+    if (process === undefined) return;
+    process.isAlive = false;
+    this.#alive.delete(service);
+    this.tell(
+      `${service}#${process.run} ends (${exit.kind === "code" ? exit.code : exit.kind === "signal" ? exit.signal : "?"})`,
+    );
+    const isSeen = !this.#keeperIsNew || this.core !== null;
+    const ended: EndedProcess = { service, run: process.run, exit: isSeen ? exit : { kind: "unknown" }, isClear: true };
+    this.#ended.set(`${service}#${process.run}`, ended);
+    this.#toCore(() => {
+      if (this.#ended.has(`${service}#${ended.run}`)) this.inCore((supervisor) => supervisor.exited(ended));
+    });
+  }
+
+  #toCore(act: () => void): void {
+    const { core } = this;
+    if (core === null) return;
+    this.#toCoreAt = Math.max(this.agenda.now + this.random.between(0, LONGEST_DELAY_MS), this.#toCoreAt);
+    this.agenda.after(this.#toCoreAt - this.agenda.now, () => {
+      if (this.core?.number === core.number) act();
+    });
+  }
+
+  #toKeeper(act: () => void): void {
+    const generation = this.#keeperGeneration;
+    const number = this.coresStarted;
+    this.#toKeeperAt = Math.max(this.agenda.now + this.random.between(0, LONGEST_DELAY_MS), this.#toKeeperAt);
+    this.agenda.after(this.#toKeeperAt - this.agenda.now, () => {
+      // The keeper hears what a dead core said until it starts the next one, and nothing of it after that.
+      if (generation === this.#keeperGeneration && number === this.coresStarted) act();
+    });
+  }
+
+  #mayDie(where: string): void {
+    if (this.random.happens(this.weather.coreDies)) throw new Killed(where);
+  }
+
+  // The ports.
+
+  #makeSupervisor(number: number): Supervisor {
+    return new Supervisor({
+      clock: {
+        now: () => this.agenda.now,
+        wallTime: () => new Date(1_700_000_000_000 + this.agenda.now),
+        wakeAt: (at) => this.#setAlarm(at, number),
+      },
+      chance: this.random,
+      processes: {
+        spawn: (service, run) => this.#orderSpawn(service, run),
+        signal: (service, run, signal) => this.#orderSignal(service, run, signal),
+        end: (service, run) => this.#orderEnd(service, run),
+        noted: (service, run) => {
+          this.#mayDie("before noted");
+          this.#toKeeper(() => this.#noted(service, run));
+        },
+        logsChanged: () => {},
+        forget: () => {},
+        stopping: (status) => this.#toKeeper(() => (this.#stopping ??= status)),
+        leave: () => {
+          if (this.#alive.size > 0) throw new Broken(`svcd leaves while ${[...this.#alive.keys()]} run`);
+          this.tell("svcd leaves");
+          this.hasLeft = true;
+        },
+      },
+      launcher: {
+        prepare: (): Prepared =>
+          this.random.happens(this.weather.refuses)
+            ? { kind: "refusal", cause: "no such program", permanent: this.random.happens(0.3) }
+            : { kind: "launch", launch },
+        explainRefusal: (_launch, code) => ({ cause: code, permanent: code === "ENOENT" }),
+        unmet: (service) => (this.skipped.has(service.name) ? "not for this machine" : null),
+      },
+      prober: { began: () => {}, probe: (service, run) => this.#probe(service, run), forget: () => {} },
+      journal: {
+        record: (entry) => {
+          this.#mayDie("before a record");
+          if (!this.random.happens(this.weather.journalFails)) this.#journal.push(structuredClone(entry));
+          this.#mayDie("after a record");
+        },
+      },
+      wishes: {
+        of: (service) => this.#wishes.get(service) ?? noWish,
+        save: (changes) => {
+          this.#mayDie("before a wish is kept");
+          for (const [service, wish] of changes) this.#wishes.set(service, wish);
+          if (this.random.happens(this.weather.wishFails)) throw new OperatorError("disk full", "/state", "make room");
+        },
+      },
+      hooks: { run: () => {} },
+      announcer: { announce: (news) => this.#announce(news) },
+    });
+  }
+
+  #announce(news: News): void {
+    if (news.kind === "state" && news.before.state.at !== news.after.state.at) {
+      this.tell(`  ${news.service}: ${news.before.state.at} → ${news.after.state.at}`);
+    }
+  }
+
+  #setAlarm(at: number | null, core: number): void {
+    const alarm = ++this.#alarm;
+    if (at === null) return;
+    this.agenda.after(Math.max(at - this.agenda.now, 0), () => {
+      if (alarm === this.#alarm && this.core?.number === core) this.inCore((supervisor) => supervisor.tick());
+    });
+  }
+
+  #orderSpawn(service: Service, run: RunNumber): void {
+    this.#mayDie("before a spawn");
+    const { name } = service;
+    for (const { name: needed, condition } of service.dependsOn) {
+      const other = this.core?.supervisor.members.get(needed);
+      if (this.core !== null && (other === undefined || !isMet(condition, other))) {
+        throw new Broken(`${name} is started, but ${needed} is not ${condition}`);
+      }
+    }
+    this.#toKeeper(() => {
+      this.#lastRuns.set(name, run);
+      const other = this.#alive.get(name);
+      if (other !== undefined) throw new Broken(`second copy of ${name}: #${other.run} lives, #${run} is spawned`);
+      if (this.mustStayDown.has(name)) throw new Broken(`${name} was stopped by a person and is started`);
+      if (this.random.happens(this.weather.refuses / 2)) {
+        const code = this.random.pick(["ENOENT", "EAGAIN"]);
+        this.#toCore(() => this.inCore((supervisor) => supervisor.refused(name, run, code, code)));
+        return;
+      }
+      this.#begin(service, run);
+    });
+    this.#mayDie("after a spawn");
+  }
+
+  #begin(service: Service, run: RunNumber): void {
+    const { name, policy } = service;
+    const process: SimProcess = {
+      service: name,
+      run,
+      pid: this.#pid++,
+      startedAt: this.agenda.now,
+      graceMs: policy.stopGraceMs,
+      firstSignalAt: null,
+      signalled: null,
+      isStopped: false,
+      isAlive: true,
+    };
+    this.#alive.set(name, process);
+    this.tell(`${name}#${run} is spawned`);
+    this.#toCore(() => this.inCore((supervisor) => supervisor.spawned(process)));
+    if (policy.restart !== "always") {
+      const exit: Exit = { kind: "code", code: this.random.happens(this.weather.crashes) ? 1 : 0 };
+      this.#endsLater(process, this.random.between(10, 3_000), exit);
+    } else if (this.random.happens(this.weather.crashes)) {
+      this.#endsLater(process, this.random.between(0, 20_000), { kind: "code", code: this.random.below(3) });
+    }
+  }
+
+  #endsLater(process: SimProcess, ms: number, exit: Exit): void {
+    this.agenda.after(ms, () => {
+      if (process.isAlive) this.processEnds(process.service, exit);
+    });
+  }
+
+  #orderSignal(service: string, run: RunNumber, signal: Signal): void {
+    this.#mayDie("before a signal");
+    const grace = this.core?.supervisor.members.get(service)?.service.policy.stopGraceMs ?? 0;
+    this.#toKeeper(() => {
+      const process = this.#alive.get(service);
+      if (process?.run !== run) return; // Gone: the keeper sends nothing.
+      if (signal !== "SIGTERM") return; // CONT and HUP ask nobody to end.
+      process.firstSignalAt ??= this.agenda.now;
+      process.signalled = signal;
+      process.graceMs = Math.min(process.graceMs, grace);
+      if (this.random.happens(this.weather.ignoresTerm)) return;
+      this.#endsLater(process, this.random.between(0, 2_000), { kind: "signal", signal });
+    });
+  }
+
+  #orderEnd(service: string, run: RunNumber): void {
+    this.#mayDie("before an end");
+    this.#toKeeper(() => {
+      const process = this.#alive.get(service);
+      if (process?.run !== run) return;
+      const isKnown = this.plan.services.has(service);
+      const grace = process.graceMs - LONGEST_DELAY_MS;
+      const waited = process.firstSignalAt === null ? -1 : this.agenda.now - process.firstSignalAt;
+      // After a takeover the stop signal may have been said again, and later than the deadline was set.
+      // An order can also be lost with the keeper that should have heard it.
+      const isLate = (waited < 0 && this.#keeperGeneration === 0) || (waited < grace && this.coresStarted === 1);
+      if (isKnown && isLate) {
+        throw new Broken(`KILL for ${service}#${run} ${Math.round(waited)} ms after its stop signal (grace ${grace})`);
+      }
+      this.processEnds(service, { kind: "signal", signal: "SIGKILL" });
+    });
+  }
+
+  #noted(service: string, run: RunNumber): void {
+    const key = `${service}#${run}`;
+    if (!this.#ended.delete(key)) return;
+    if (this.#seenExits.has(key)) throw new Broken(`the end of ${key} was reported twice`);
+    this.#seenExits.add(key);
+  }
+
+  #probe(service: Service, run: RunNumber): void {
+    if (this.random.happens(this.weather.probeHangs)) return;
+    const { core } = this;
+    const passed = !this.random.happens(this.weather.probeFails);
+    this.agenda.after(this.random.between(1, 1_000), () => {
+      if (this.core === null || this.core.number !== core?.number) return;
+      this.inCore((supervisor) => supervisor.probed(service.name, run, { passed, detail: passed ? "ok" : "HTTP 503" }));
+    });
+  }
+
+  #memory(): Memory {
+    const lives = new Map<string, Life>();
+    const services = new Map<string, Service>();
+    const good = new Map<string, GoodRun>();
+    const lastRuns = new Map<string, RunNumber>();
+    let aside: readonly string[] = [];
+    let held = nothingHeld;
+    for (const entry of this.#journal) {
+      switch (entry.kind) {
+        case "life":
+          lives.set(entry.service, entry.life);
+          break;
+        case "service":
+          services.set(entry.service.name, entry.service);
+          break;
+        case "good":
+          good.set(entry.name, entry.good);
+          break;
+        case "gone":
+          lastRuns.set(entry.name, entry.lastRun);
+          lives.delete(entry.name);
+          services.delete(entry.name);
+          good.delete(entry.name);
+          break;
+        case "aside":
+          aside = entry.names;
+          break;
+        case "held":
+          held = entry.held;
+          break;
+        case "settings":
+          break;
+        case "left":
+          lives.clear();
+          services.clear();
+      }
+    }
+    if (this.#journal.length > 2_000) {
+      this.#journal = [
+        ...[...lastRuns].map(([name, lastRun]): JournalEntry => ({ kind: "gone", name, lastRun })),
+        ...[...good].map(([name, run]): JournalEntry => ({ kind: "good", name, good: run })),
+        ...[...services.values()].map((service): JournalEntry => ({ kind: "service", service })),
+        ...[...lives].map(([service, life]): JournalEntry => ({ kind: "life", service, life })),
+      ];
+    }
+    const noJobs = { jobs: new Map(), jobDefinitions: new Map(), lookedAt: null };
+    return { lives, services, good, ...noJobs, lastRuns, aside, held, settings: null };
   }
 }
