@@ -164,6 +164,8 @@ export class Keeper {
         this.#outputs.get(order.service)?.remove();
         this.#outputs.delete(order.service);
         this.#watched.delete(order.service);
+        // What has its run's number in its name never runs again; the others' numbers are kept, so that none is used twice.
+        if (order.service.includes("!")) this.#lastRuns.delete(order.service);
         return;
       case "stopping":
         if (this.#stopping === null) this.#core.forgiveEnds();

@@ -17,6 +17,7 @@ import {
 } from "../keeper/messages.ts";
 import type { Service } from "../plan/plan.ts";
 import type { Launch, Processes } from "../ports.ts";
+import { jobRunOf } from "../schedule/run-name.ts";
 import type { RunNumber } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 
@@ -148,6 +149,7 @@ export class KeeperClient implements Processes {
     if (report.is === "hello") {
       for (const log of report.logs) this.#positions.set(`${log.service} ${log.stream}`, log);
       this.#onReport = listener.hello(report);
+      this.#forgetRunsThatAreOver(report);
       return;
     }
     if (report.is === "ping") return this.#order({ do: "pong" });
@@ -155,6 +157,14 @@ export class KeeperClient implements Processes {
     const key = `${report.service} ${report.stream}`;
     this.#positions.set(key, report);
     for (const onGrown of this.#followers.get(key) ?? []) onGrown(report);
+  }
+
+  /** A core that died between the end of a run of a job and this order would leave its log open for ever. */
+  #forgetRunsThatAreOver({ logs, live, ended, uncleared }: Hello): void {
+    const known = new Set([...live, ...ended, ...uncleared].map(({ service }) => service));
+    for (const name of new Set(logs.map(({ service }) => service))) {
+      if (jobRunOf(name) !== null && !known.has(name)) this.forget(name);
+    }
   }
 
   #order(order: Order): void {
@@ -169,13 +179,14 @@ export class KeeperClient implements Processes {
   }
 }
 
-/** Where and how the output of a service is kept. */
+/** Where and how the output of a service, or of a run of a job, is kept. */
 export function logsOf({ name, logs }: Service, logDir: string): ServiceLogs {
   if (logs === null) return { stdout: null, stderr: null };
   const { maxSizeBytes, keep, timestamps, compress } = logs;
   const file = (path: string) => ({ path, maxSizeBytes, keep, timestamps, compress });
-  const stdout = file(`${logDir}/${name}.log`);
-  return { stdout, stderr: logs.stderr === "merged" ? "stdout" : file(`${logDir}/${name}.stderr.log`) };
+  const jobRun = jobRunOf(name);
+  const path = jobRun === null ? `${logDir}/${name}` : `${logDir}/jobs/${jobRun.job}/${jobRun.run}`;
+  return { stdout: file(`${path}.log`), stderr: logs.stderr === "merged" ? "stdout" : file(`${path}.stderr.log`) };
 }
 
 function sizeOf(path: string): number {

@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
-import { RUN_MARK, runMark, runTag } from "../keeper/messages.ts";
+import { RUN_MARK, type RunName, runMark, runTag } from "../keeper/messages.ts";
 import { unmet } from "../plan/condition.ts";
 import {
   cleanBase,
@@ -20,8 +20,11 @@ import {
   type StartProblem,
 } from "../plan/environment.ts";
 import { interpolate } from "../plan/interpolate.ts";
+import type { JobDefinition } from "../plan/job.ts";
 import type { DaemonSettings, Limits, Service } from "../plan/plan.ts";
-import type { Launch, Launcher, Prepared } from "../ports.ts";
+import type { Launch, Launcher, Prepared, RunLauncher } from "../ports.ts";
+import type { Cause } from "../schedule/run.ts";
+import { processNameOf } from "../schedule/run-name.ts";
 import type { RunNumber } from "../service/life.ts";
 import { execChain, systemTool } from "./exec-chain.ts";
 import { type Identity, identityOf } from "./identity.ts";
@@ -63,9 +66,11 @@ export interface Refused {
   readonly permanent: boolean;
 }
 
-export class LinuxLauncher implements Launcher {
+export class LinuxLauncher implements Launcher, RunLauncher {
   readonly #options: LauncherOptions;
   readonly #base: Environment;
+  /** `env: clean`: what cron itself gives its jobs. */
+  readonly #cleanBase: Environment;
   readonly #rights: OwnRights;
   readonly #toolPath: (name: string) => string | null;
   readonly #tagsRuns: boolean;
@@ -73,6 +78,7 @@ export class LinuxLauncher implements Launcher {
   constructor(options: LauncherOptions) {
     this.#options = options;
     this.#base = cleanBase(options.env);
+    this.#cleanBase = cronBase(this.#base);
     this.#rights = options.rights ?? ownRights();
     const ownPath = options.env["PATH"] ?? DEFAULT_PATH;
     this.#toolPath = options.toolPath ?? ((name) => systemTool(name, ownPath));
@@ -81,21 +87,42 @@ export class LinuxLauncher implements Launcher {
   }
 
   prepare(service: Service, run: RunNumber): Prepared {
-    const answer = this.setting(service);
+    return this.#prepare(service, { service: service.name, run }, this.#base, {});
+  }
+
+  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause): Prepared {
+    const name = { service: processNameOf(job.name, run), run };
+    const prepared = this.#prepare(job.service, name, job.cleanEnvironment ? this.#cleanBase : this.#base, {
+      CRON_JOB: job.name,
+      CRON_RUN_ID: `${job.name}/${run}`,
+      CRON_SCHEDULED_FOR: new Date(cause.scheduledFor).toISOString(),
+      CRON_ATTEMPT: String(cause.attempt),
+      CRON_TRIGGER: cause.trigger,
+    });
+    const stdin = job.crontab?.stdin ?? "";
+    if (prepared.kind === "refusal" || stdin === "") return prepared;
+    return { kind: "launch", launch: { ...prepared.launch, stdin } };
+  }
+
+  #prepare(service: Service, name: RunName, base: Environment, variables: Launch["env"]): Prepared {
+    const answer = this.#settingOn(base, service);
     if (!answer.ok) return refusal(answer.cause, answer.permanent);
     const { setting } = answer;
     const flaw = venvFlaw(service, setting) ?? bareVariableFlaw(service, setting);
     if (flaw !== null) return refusal(flaw.cause, flaw.permanent);
     const { runDir } = this.#options;
-    const name = { service: service.name, run };
     const tag = this.#tagsRuns ? runTag(runDir, name) : null;
-    const mark = { [RUN_MARK]: runMark(runDir, name) };
+    const mark = { ...variables, [RUN_MARK]: runMark(runDir, name) };
     return this.#launchOf(service, { limits: service.limits, tag }, setting, setting.resolved.argv, mark);
   }
 
   /** How the service would be started now; also what its check and its hooks are with everything filled in. */
   setting(service: Service): SettingAnswer {
-    const made = this.#environment(service);
+    return this.#settingOn(this.#base, service);
+  }
+
+  #settingOn(base: Environment, service: Service): SettingAnswer {
+    const made = this.#environment(base, service);
     if (!made.ok) return made;
     const resolved = resolve(service, made.env);
     if (!resolved.ok) return fromPlan(resolved.problem);
@@ -187,7 +214,7 @@ export class LinuxLauncher implements Launcher {
 
   unmet(service: Service): string | null {
     if (service.when === null) return null;
-    const made = this.#environment(service);
+    const made = this.#environment(this.#base, service);
     if (!made.ok) return null; // Wanted as far as we can know; the start says what is wrong.
     const { env } = made;
     const { rootDir } = this.#options;
@@ -202,15 +229,15 @@ export class LinuxLauncher implements Launcher {
    * The account's own HOME, USER … stand at the bottom, so that whatever is written can build on them or say otherwise.
    * Who the account is may itself depend on the environment, hence twice.
    */
-  #environment(service: Service): { readonly ok: true; readonly env: Environment } | Refused {
-    const made = this.#environmentOn(this.#base, service);
+  #environment(base: Environment, service: Service): { readonly ok: true; readonly env: Environment } | Refused {
+    const made = this.#environmentOn(base, service);
     if (!made.ok || service.user === null) return made;
     const { env } = made;
     const user = interpolate(service.user, (name) => (Object.hasOwn(env, name) ? env[name] : undefined));
     if (!user.ok || user.value.text.trim() === "") return made; // `resolve` tells what is wrong with it.
     const asked = identityOf({ service: service.name, user: user.value.text, group: null }, this.#rights);
     if (!asked.ok) return { ok: false, cause: asked.cause, permanent: true };
-    return this.#environmentOn({ ...this.#base, ...asked.identity.env }, service);
+    return this.#environmentOn({ ...base, ...asked.identity.env }, service);
   }
 
   #environmentOn(base: Environment, service: Service): { readonly ok: true; readonly env: Environment } | Refused {
@@ -230,6 +257,12 @@ function withWholeVenv(env: Environment, cwd: string): Environment {
   if (folder === undefined || folder.startsWith("/") || !path?.startsWith(`${folder}/bin:`)) return env;
   const whole = resolvePath(cwd, folder);
   return { ...env, VIRTUAL_ENV: whole, PATH: `${whole}${path.slice(folder.length)}` };
+}
+
+/** PATH and SHELL as cron sets them; whose job it is says HOME and LOGNAME. */
+function cronBase({ HOME, LOGNAME, USER }: Environment): Environment {
+  const given = Object.entries({ HOME, LOGNAME: LOGNAME ?? USER }).filter(([, value]) => value !== undefined);
+  return { PATH: "/usr/bin:/bin", SHELL: "/bin/sh", ...(Object.fromEntries(given) as Environment) };
 }
 
 const NO_LIMITS: Limits = { rlimits: {}, nice: null, oomScoreAdj: null };

@@ -16,6 +16,7 @@ import type {
   Clock,
   GoodRun,
   Hooks,
+  JobPorts,
   Journal,
   Launch,
   Launcher,
@@ -48,6 +49,8 @@ export interface Ports {
   readonly wishes: Wishes;
   readonly hooks: Hooks;
   readonly announcer: Announcer;
+  /** Absent: services only. */
+  readonly jobs?: JobPorts;
 }
 
 /** One service under supervision. */
@@ -74,6 +77,8 @@ export class Loop {
   readonly members = new Map<string, Supervised>();
   /** Last run numbers of services that are gone. */
   readonly lastRuns = new Map<string, RunNumber>();
+  /** Services that became another than before; whoever waits for one looks, and takes it out. */
+  readonly changed = new Set<string>();
   readonly #ports: Ports;
   readonly #describe: (name: string) => string;
   readonly #onQuiet: () => void;
@@ -106,6 +111,7 @@ export class Loop {
     const fresh = { process: null, lastProcess: null, startedWith: null, good: null, isRemoved: false, launch: null };
     const member: Supervised = { service, life, shown: life, ...fresh };
     this.members.set(service.name, member);
+    this.changed.add(service.name);
     return member;
   }
 
@@ -136,6 +142,7 @@ export class Loop {
   /** Down (or down and up again), but only after everything that depends on it and goes down too. */
   leave(name: string, how: "stop" | "restart"): void {
     this.#leaving.set(name, how);
+    this.changed.add(name);
     this.enqueue(name, { type: how === "stop" ? "stop later" : "restart later" });
   }
 
@@ -171,11 +178,9 @@ export class Loop {
     return this.#essential.find((member) => !member.isRemoved && isOver(member)) ?? null;
   }
 
-  /** A process that was started with another definition, and goes on after all, is restarted if nothing less will do. */
-  bringUpToDate(name: string): void {
-    const { life, service, startedWith } = this.members.get(name)!;
-    if (life.state.at !== "starting" && life.state.at !== "running") return;
-    if (startedWith !== null && diffServices(startedWith, service)?.restart === true) this.leave(name, "restart");
+  /** What a start of something with these dependencies waits for, each a phrase. */
+  blockersOf(service: Service): string[] {
+    return blockers(service, this.members, this.#leaving, this.#describe);
   }
 
   runs(name: string): boolean {
@@ -252,6 +257,7 @@ export class Loop {
 
   #whenChanged(name: string, member: Supervised, before: Life): void {
     const { life } = member;
+    this.changed.add(name);
     const run = runOf(before.state);
     if (
       run !== null &&
@@ -339,7 +345,7 @@ export class Loop {
       this.enqueue(name, { type: "skip", reason });
       return;
     }
-    const inTheWay = blockers(service, this.members, this.#leaving, this.#describe);
+    const inTheWay = this.blockersOf(service);
     if (inTheWay.length === 0) this.enqueue(name, { type: "cleared" });
     else if (inTheWay.join() !== life.state.blockers.join())
       this.enqueue(name, { type: "blocked", blockers: inTheWay });
@@ -362,6 +368,7 @@ export class Loop {
 
   #letOneLeave(name: string, how: "stop" | "restart"): void {
     this.#leaving.delete(name);
+    this.changed.add(name);
     if (this.runs(name) || how === "restart") this.enqueue(name, { type: how });
     for (const dependent of this.#dependents.get(name) ?? []) this.#toResolve.add(dependent);
   }
@@ -373,6 +380,7 @@ export class Loop {
       this.#removed.delete(name);
       if (!member?.isRemoved) continue; // It came back before it was gone.
       this.members.delete(name);
+      this.changed.add(name);
       this.#deadlines.set(name, null);
       this.#dependents = dependentsOf(this.members);
       this.#ports.processes.forget(name);

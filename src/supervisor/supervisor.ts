@@ -1,5 +1,5 @@
 /**
- * All services at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
+ * All services and jobs at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
 import { diffJobs, diffPlans, isKept } from "../plan/diff.ts";
@@ -16,11 +16,16 @@ import {
   type Wish,
 } from "../ports.ts";
 import type { ProbeResult } from "../probe/health.ts";
+import { jobRunOf } from "../schedule/run-name.ts";
+import type { RunRecord } from "../schedule/run-record.ts";
 import { exitStatus } from "../service/exit.ts";
 import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
-import type { Action, ActionResult, JobChanges, PlanReport, Selection, ServiceStatus } from "./answers.ts";
+import { SharedAlarm } from "./alarm.ts";
+import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
 import { withDependencies } from "./dependencies.ts";
+import type { JobStatus } from "./job-answers.ts";
+import { type JobChanges, Jobs } from "./jobs.ts";
 import { Loop, type Ports, type Supervised } from "./loop.ts";
 import { select } from "./selection.ts";
 import { takeOver } from "./takeover.ts";
@@ -29,6 +34,8 @@ import { type Circumstances, next, stateWord, why } from "./wording.ts";
 export class Supervisor {
   readonly #ports: Ports;
   readonly #loop: Loop;
+  /** null: this world has none. */
+  readonly #jobs: Jobs | null;
   /** Taken out by `svctl remove`, until somebody applies them again. */
   readonly #setAside = new Set<string>();
   /** Files that vanished with most others, until they are back or a person says that they are meant to be gone. */
@@ -47,25 +54,32 @@ export class Supervisor {
   /** `onBug`: a port threw; this supervisor does nothing any more, and whoever made it must end the core. */
   constructor(ports: Ports, onBug: (error: unknown) => void = () => {}) {
     this.#ports = ports;
+    const alarm = new SharedAlarm(ports.clock);
     this.#loop = new Loop(
-      ports,
+      { ...ports, clock: alarm.share() },
       (name) => this.#describe(name),
       () => this.#whenQuiet(),
       onBug,
     );
+    const whenQuiet = (): void => this.#whenJobsQuiet();
+    this.#jobs =
+      ports.jobs === undefined
+        ? null
+        : new Jobs({ ...ports, clock: alarm.share() }, ports.jobs, this.#loop, whenQuiet, onBug);
   }
 
   /** Takes up what an earlier core left (`takeover.ts`). Call once, before the first plan. */
   inherit(memory: Memory, inherited: Inherited, plan: Plan): void {
     for (const name of memory.aside) this.#setAside.add(name);
     this.#held = memory.held;
-    takeOver(this.#loop, this.#ports, memory, inherited, plan);
-    // The last core may have died while it took them out.
-    for (const name of [...memory.removed, ...memory.aside]) this.#loop.remove(name);
+    takeOver(this.#loop, this.#ports, memory, withoutJobs(inherited), plan);
+    this.#jobs?.inherit(memory, inherited, plan);
     if (inherited.stopping !== null) this.shutdown(inherited.stopping);
     this.#loop.drain();
+    this.#jobs?.drain();
     for (const { service, run } of inherited.ended) {
       this.#ports.processes.end(service, run); // The last core may have noted the end, and died before it said this.
+      if (jobRunOf(service) !== null) this.#ports.processes.forget(service);
       this.#ports.processes.noted(service, run);
     }
   }
@@ -73,6 +87,8 @@ export class Supervisor {
   // What happened.
 
   spawned(process: RunningProcess): void {
+    const jobRun = jobRunOf(process.service);
+    if (jobRun !== null) return this.#jobs?.spawned(jobRun.job, process);
     const member = this.#loop.members.get(process.service);
     if (member === undefined || runOf(member.life.state) !== process.run) return;
     member.process = process;
@@ -88,6 +104,8 @@ export class Supervisor {
   }
 
   refused(name: string, run: RunNumber, code: string, message: string): void {
+    const jobRun = jobRunOf(name);
+    if (jobRun !== null) return this.#jobs?.refused(jobRun.job, run, code, message);
     const member = this.#loop.members.get(name);
     if (member === undefined) return;
     const { launch } = member;
@@ -101,7 +119,13 @@ export class Supervisor {
     this.#loop.drain();
   }
 
-  exited({ service, run, exit, isClear }: EndedProcess): void {
+  exited(ended: EndedProcess): void {
+    const { service, run, exit, isClear } = ended;
+    const jobRun = jobRunOf(service);
+    if (jobRun !== null) {
+      this.#jobs?.exited(jobRun.job, ended);
+      return this.#ports.processes.noted(service, run);
+    }
     if (!this.#loop.members.has(service)) this.#ports.processes.end(service, run);
     this.#loop.enqueue(service, { type: "exited", run, exit, isClear });
     this.#loop.drain();
@@ -110,12 +134,16 @@ export class Supervisor {
 
   /** Nothing is left of a run whose end was told before. */
   gone(service: string, run: RunNumber): void {
+    const jobRun = jobRunOf(service);
+    if (jobRun !== null) return this.#jobs?.gone(jobRun.job, run);
     this.#loop.enqueue(service, { type: "gone", run });
     this.#loop.drain();
   }
 
   /** What KILL does not end, in words. */
   survived(service: string, run: RunNumber, survivors: readonly string[]): void {
+    const jobRun = jobRunOf(service);
+    if (jobRun !== null) return this.#jobs?.survived(jobRun.job, run, survivors);
     this.#loop.enqueue(service, { type: "survived", run, survivors });
     this.#loop.drain();
   }
@@ -127,6 +155,7 @@ export class Supervisor {
 
   tick(): void {
     this.#loop.tick();
+    this.#jobs?.tick();
   }
 
   // What the files say.
@@ -141,31 +170,22 @@ export class Supervisor {
       return by !== "files" || !this.#setAside.has(name);
     };
     if (by === "person") this.#believe(names);
-    else this.#hold(holdVanished(this.#definitions().values(), newest, this.#held));
+    else this.#hold(holdVanished(this.#written(), newest, this.#held));
     const plan = withHeld(newest, this.#held);
+    const isFirst = this.#plan === null;
     this.#plan = plan;
-    const report = this.#compare(plan);
-    const applied: PlanReport = {
-      ...report,
-      added: report.added.filter(concerned),
-      changed: report.changed.filter(({ name }) => concerned(name)),
-      removed: report.removed.filter(concerned),
-      jobs: {
-        ...report.jobs,
-        added: report.jobs.added.filter(concerned),
-        changed: report.jobs.changed.filter(({ name }) => concerned(name)),
-        removed: report.jobs.removed.filter(concerned),
-      },
-    };
-    this.#takeJobs(plan, applied.jobs);
+    const applied = ofThose(this.#compareServices(plan), concerned);
+    const ofJobs = this.#jobs === null ? noChanges : ofThose(this.#jobs.compare(plan), concerned);
     this.#notApplied.clear();
     for (const name of applied.removed) this.#loop.remove(name);
     for (const name of applied.added) this.#take(plan.services.get(name)!);
     for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
+    this.#jobs?.apply(plan, ofJobs, isFirst);
     this.#loop.definitionsChanged();
     this.#loop.drain();
+    this.#jobs?.drain();
     if (names !== null) this.consider(newest);
-    return applied;
+    return { ...together(applied, ofJobs), mistakes: plan.mistakes };
   }
 
   /** What would change if the files were taken up now. */
@@ -199,20 +219,18 @@ export class Supervisor {
   }
 
   #compare(plan: Plan): PlanReport {
-    const { added, removed, changed, kept } = diffPlans(this.#definitions(), plan);
-    return { added, removed, changed, kept, jobs: this.#compareJobs(plan), mistakes: plan.mistakes };
+    const ofJobs = this.#jobs === null ? noChanges : this.#jobs.compare(plan);
+    return { ...together(this.#compareServices(plan), ofJobs), mistakes: plan.mistakes };
   }
 
-  #compareJobs(plan: Plan): JobChanges {
-    const { added, removed, changed, kept } = diffJobs(this.#jobs, plan);
+  #compareServices(plan: Plan): JobChanges {
+    const { added, removed, changed, kept } = diffPlans(this.#definitions(), plan);
     return { added, removed, changed, kept };
   }
 
-  #takeJobs(plan: Plan, { added, changed, removed }: JobChanges): void {
-    const taken = new Map(this.#jobs);
-    for (const name of removed) taken.delete(name);
-    for (const name of [...added, ...changed.map((change) => change.name)]) taken.set(name, plan.jobs.get(name)!);
-    this.#jobs = taken;
+  /** All that stands in files, as far as it is in use. */
+  #written(): (Service | JobDefinition)[] {
+    return [...this.#definitions().values(), ...(this.#jobs?.definitions() ?? [])];
   }
 
   #definitions(): Map<string, Service> {
@@ -223,13 +241,17 @@ export class Supervisor {
 
   /** What is back is no longer in doubt; nothing else comes into doubt by looking. */
   #stillHeld(newest: Plan): Held {
-    return this.#held.files.length === 0 ? nothingHeld : holdVanished(this.#definitions().values(), newest, this.#held);
+    return this.#held.files.length === 0 ? nothingHeld : holdVanished(this.#written(), newest, this.#held);
   }
 
   /** A person says that these are meant to be gone. */
   #believe(names: readonly string[] | null): void {
     if (names === null) return this.#hold(nothingHeld);
-    const files = new Set(names.map((name) => this.#loop.members.get(name)?.service.source.file));
+    const files = new Set(
+      names.map(
+        (name) => (this.#loop.members.get(name)?.service ?? this.#jobs?.members.get(name)?.definition)?.source.file,
+      ),
+    );
     this.#hold({ ...this.#held, files: this.#held.files.filter((file) => !files.has(file)) });
   }
 
@@ -238,7 +260,7 @@ export class Supervisor {
     this.#held = held;
     this.#ports.journal.record({ kind: "held", held });
     if (held.files.length === 0) return;
-    const text = `${describeHeld(held)}: their services go on; to stop them: svctl apply`;
+    const text = `${describeHeld(held)}: what they describe goes on; to stop it: svctl apply`;
     this.#ports.announcer.announce({ kind: "daemon", text });
   }
 
@@ -370,8 +392,33 @@ export class Supervisor {
     if (this.#endStatus === null) this.#ports.announcer.announce({ kind: "daemon", text: "shutting down" });
     this.#endStatus ??= status;
     this.#ports.processes.stopping(this.#endStatus);
+    this.#jobs?.shutdown();
     for (const name of this.#loop.members.keys()) this.#loop.leave(name, "stop");
+    this.#jobs?.drain();
     this.#loop.drain();
+  }
+
+  selectJobs(words: readonly string[]): Selection {
+    const { names, unknown } = this.#jobs?.select(words) ?? select(words, []);
+    return { names, unknown: unknown.map((one) => ({ ...one, ...this.#mistakeOf(one.word) })) };
+  }
+
+  /** A start by hand; it obeys the job's `overlap`, unless it is forced. null: there is no such job. */
+  runJob(name: string, force: boolean): ActionResult | null {
+    return this.#jobs?.run(name, force) ?? null;
+  }
+
+  pauseJobs(names: readonly string[]): ActionResult[] {
+    return this.#jobs?.pause(names) ?? [];
+  }
+
+  resumeJobs(names: readonly string[]): ActionResult[] {
+    return this.#jobs?.resume(names) ?? [];
+  }
+
+  /** `run` null: all runs of it, and what waits. null: there is no such job. */
+  killRuns(name: string, run: RunNumber | null): ActionResult | null {
+    return this.#jobs?.kill(name, run) ?? null;
   }
 
   #start(names: readonly string[]): ActionResult[] {
@@ -509,6 +556,25 @@ export class Supervisor {
     return member === undefined ? null : this.#status(name, member);
   }
 
+  /** Sorted by name. */
+  jobs(): JobStatus[] {
+    return this.#jobs?.statuses((...job) => this.#jobNote(...job)) ?? [];
+  }
+
+  job(name: string): JobStatus | null {
+    return this.#jobs?.status(name, (...job) => this.#jobNote(...job)) ?? null;
+  }
+
+  /** The definition in force; null: there is no such job. */
+  jobDefinition(name: string): JobDefinition | null {
+    return this.#jobs?.members.get(name)?.definition ?? null;
+  }
+
+  /** Newest first. */
+  history(name: string, most: number): readonly RunRecord[] {
+    return this.#jobs?.history(name, most) ?? [];
+  }
+
   #status(name: string, member: Supervised): ServiceStatus {
     const { service, life, process } = member;
     const { clock } = this.#ports;
@@ -550,13 +616,22 @@ export class Supervisor {
   /** How the file and what runs differ; null: they do not. */
   #fileNote(name: string, { service, isRemoved }: Supervised): string | null {
     if (isRemoved) return "removed from services.d";
+    return this.#noteOf(name, service, this.#plan?.services.has(name) === true);
+  }
+
+  #jobNote({ name, service }: JobDefinition, isRemoved: boolean): string | null {
+    if (isRemoved) return "removed from the files";
+    return this.#noteOf(name, service, this.#plan?.jobs.has(name) === true);
+  }
+
+  #noteOf(name: string, service: Service, isInPlan: boolean): string | null {
     if (this.#held.files.includes(service.source.file)) {
       return `held: ${describeHeld(this.#held)}; if it shall be gone: svctl apply`;
     }
     if (this.#notApplied.has(name)) return "changed, not applied: svctl update";
     const plan = this.#plan;
     const { file } = service.source;
-    if (plan === null || plan.services.has(name) || !isKept(service, plan)) return null;
+    if (plan === null || isInPlan || !isKept(service, plan)) return null;
     const mistake = plan.mistakes.find((candidate) => candidate.file === file);
     return `runs as before: ${mistake === undefined ? file : `${file}:${mistake.line}: ${mistake.what}`}`;
   }
@@ -576,8 +651,13 @@ export class Supervisor {
   }
 
   #whenQuiet(): void {
+    this.#jobs?.servicesChanged();
     if (this.#endStatus === null) this.#endWithTheEssential();
     else this.#leaveIfDone(this.#endStatus);
+  }
+
+  #whenJobsQuiet(): void {
+    if (this.#endStatus !== null) this.#leaveIfDone(this.#endStatus);
   }
 
   #endWithTheEssential(): void {
@@ -599,14 +679,51 @@ export class Supervisor {
       if (!isStuck(life, service.policy.stopGraceMs, now)) return;
       stuck.push(name);
     }
+    const ofJobs = this.#jobs?.endsAfter();
+    if (ofJobs?.running) return;
+    stuck.push(...(ofJobs?.stuck ?? []));
     if (stuck.length > 0) {
       const text = `svcd ends although KILL does not end what is left of ${stuck.join(", ")}`;
       this.#ports.announcer.announce({ kind: "daemon", text });
     }
     this.#hasLeft = true;
+    this.#jobs?.close();
     this.#ports.journal.record({ kind: "left" });
     this.#ports.processes.leave(status);
   }
+}
+
+const noChanges: JobChanges = { added: [], changed: [], removed: [], kept: [] };
+
+function ofThose({ added, changed, removed, kept }: JobChanges, concerned: (name: string) => boolean): JobChanges {
+  return {
+    added: added.filter(concerned),
+    changed: changed.filter(({ name }) => concerned(name)),
+    removed: removed.filter(concerned),
+    kept,
+  };
+}
+
+function together(a: JobChanges, b: JobChanges): JobChanges {
+  return {
+    added: [...a.added, ...b.added],
+    changed: [...a.changed, ...b.changed],
+    removed: [...a.removed, ...b.removed],
+    kept: [...a.kept, ...b.kept],
+  };
+}
+
+/** What the keeper says of services. */
+function withoutJobs(inherited: Inherited): Inherited {
+  const isService = ({ service }: { readonly service: string }): boolean => jobRunOf(service) === null;
+  const lastRuns = Object.entries(inherited.lastRuns).filter(([service]) => isService({ service }));
+  return {
+    ...inherited,
+    live: inherited.live.filter(isService),
+    ended: inherited.ended.filter(isService),
+    uncleared: inherited.uncleared.filter(isService),
+    lastRuns: Object.fromEntries(lastRuns),
+  };
 }
 
 /** Of its last run; a service that was given up has not ended well, whatever its last exit code. */
