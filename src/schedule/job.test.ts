@@ -290,7 +290,7 @@ test("whatever happens: every due time is part of one start or skipped with a re
           if (effect.do === "record skipped") assert.notEqual(effect.reason, "");
         }
         job = next;
-        const open = [...job.runs, ...(job.queued === null ? [] : [job.queued])];
+        const open = [...job.runs, ...job.catchUps, ...(job.queued === null ? [] : [job.queued])];
         const waiting = open
           .filter((one) => one.cause.attempt === 1)
           .reduce((sum, one) => sum + one.cause.coalesced, 0);
@@ -379,4 +379,18 @@ test("an end that nobody saw is neither a failure nor tried again: it may have d
   job.passes(hours(1));
   assert.deepEqual(job.did, ["spawn 1", "end 1", "1 unknown"]);
   assert.equal(job.job.streak, null);
+});
+
+test("what was missed and is to be made up for runs one after the other, in order, and what is due meanwhile obeys overlap", () => {
+  const job = new SimulatedJob({ overlap: "skip" });
+  for (const lateMs of [minutes(3), minutes(2), minutes(1)]) job.due({ lateMs, trigger: "catch-up" });
+  job.due();
+  job.exits(0);
+  job.exits(0);
+  job.exits(0);
+  job.due();
+  assert.deepEqual(
+    job.did.filter((deed) => !deed.startsWith("end")),
+    ["spawn 1", "skipped: run 1 is not over", "1 success", "spawn 2", "2 success", "spawn 3", "3 success", "spawn 4"],
+  );
 });

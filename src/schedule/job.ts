@@ -7,6 +7,7 @@
  *                                      ── queue ──▶ waits, one place; more of them become one start
  *                                      ── replace ▶ waits until what runs has been ended
  *                                      ── allow ──▶ a run beside it
+ *                                      ── it was missed: waits in a row, each a run of its own
  *
  * A failure is tried again `retries` times with growing delays. A retry that is still to come when the next due time is there
  * is given up for it, except with `queue`, where the due time waits behind it. A paused job starts by hand only.
@@ -54,6 +55,8 @@ export interface Job {
   readonly runs: readonly Run[];
   /** It starts when what runs is over. */
   readonly queued: Pending | null;
+  /** Due times that were missed, each to be made up for by a run of its own, one after the other, oldest first. */
+  readonly catchUps: readonly Pending[];
   readonly retries: readonly Retry[];
   /** The last result and how often in a row; null: there is none. */
   readonly streak: { readonly result: "success" | "failure"; readonly count: number } | null;
@@ -99,7 +102,7 @@ export type JobOutcome = readonly [next: Job, effects: readonly JobEffect[]];
 export const MOST_AT_ONCE = 100;
 
 export function newJob(lastRun: RunNumber = 0): Job {
-  return { paused: false, lastRun, runs: [], queued: null, retries: [], streak: null };
+  return { paused: false, lastRun, runs: [], queued: null, catchUps: [], retries: [], streak: null };
 }
 
 /** `chance` is in [0, 1). */
@@ -156,6 +159,7 @@ export function jobDeadline(job: Job, policy: JobPolicy): Instant | null {
   };
   for (const run of job.runs) consider(runDeadline(run, policy));
   for (const { at } of job.retries) consider(at);
+  for (const { startBy } of job.catchUps) consider(startBy);
   return first;
 }
 
@@ -194,11 +198,14 @@ class Step {
   wants(cause: Cause, startBy: Instant | null): void {
     const { overlap } = this.#policy;
     if (overlap !== "queue") this.#giveUpRetries("the next start came before it");
-    const isFree = this.job.runs.length === 0 && this.job.retries.length === 0;
-    if (isFree || overlap === "allow") return this.admit(cause, startBy);
+    if (this.#isFree || overlap === "allow") return this.admit(cause, startBy);
+    if (cause.trigger === "catch-up" && this.job.catchUps.length < MOST_AT_ONCE) {
+      this.job = { ...this.job, catchUps: [...this.job.catchUps, { cause, startBy }] };
+      return;
+    }
     switch (overlap) {
       case "skip":
-        return this.skip(cause, `run ${this.job.runs[0]!.run} is not over`);
+        return this.skip(cause, this.#whatIsNotOver());
       case "queue":
         return this.#queue(cause, startBy);
       case "replace": {
@@ -208,6 +215,16 @@ class Step {
         return this.stop("replaced", null);
       }
     }
+  }
+
+  #whatIsNotOver(): string {
+    const [first] = this.job.runs;
+    return first === undefined ? "what was missed is made up for first" : `run ${first.run} is not over`;
+  }
+
+  get #isFree(): boolean {
+    const { runs, retries, catchUps } = this.job;
+    return runs.length === 0 && retries.length === 0 && catchUps.length === 0;
   }
 
   /** There is one place: who comes later goes with the one who waits, in one start. */
@@ -272,6 +289,12 @@ class Step {
       this.job = { ...this.job, queued: null };
       this.skip(queued.cause, "not started within start_deadline: it waited for the run before");
     }
+    const tooLate = this.job.catchUps.filter(({ startBy }) => startBy !== null && startBy <= this.#now);
+    if (tooLate.length > 0) {
+      this.job = { ...this.job, catchUps: this.job.catchUps.filter((pending) => !tooLate.includes(pending)) };
+      for (const { cause } of tooLate)
+        this.skip(cause, "not started within start_deadline: it waited for the run before");
+    }
     for (const { run } of this.job.runs) this.tellRun(run, { type: "tick" });
     const due = this.job.retries.filter(({ at }) => at <= this.#now);
     this.job = { ...this.job, retries: this.job.retries.filter(({ at }) => at > this.#now) };
@@ -281,7 +304,9 @@ class Step {
 
   giveUpWaiting(reason: string, which: (cause: Cause) => boolean): void {
     this.#giveUpRetries(reason);
-    const { queued } = this.job;
+    const { queued, catchUps } = this.job;
+    for (const { cause } of catchUps) this.skip(cause, reason);
+    if (catchUps.length > 0) this.job = { ...this.job, catchUps: [] };
     if (queued === null || !which(queued.cause)) return;
     this.job = { ...this.job, queued: null };
     this.skip(queued.cause, reason);
@@ -327,8 +352,14 @@ class Step {
   }
 
   #takeFromQueue(): void {
-    const { queued, runs, retries } = this.job;
-    if (queued === null || runs.length > 0 || retries.length > 0) return;
+    const { queued, catchUps, runs, retries } = this.job;
+    if (runs.length > 0 || retries.length > 0) return;
+    const [oldest, ...others] = catchUps;
+    if (oldest !== undefined) {
+      this.job = { ...this.job, catchUps: others };
+      return this.admit(oldest.cause, oldest.startBy);
+    }
+    if (queued === null) return;
     this.job = { ...this.job, queued: null };
     this.admit(queued.cause, queued.startBy);
   }
