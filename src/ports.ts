@@ -128,8 +128,6 @@ export interface JobMemory {
   /** Its slots up to here are dealt with, as the queue counts them: a clock that was set back takes it back. */
   readonly settled: WallTime;
   readonly mark: JobMark;
-  /** What the last change was to leave in the history; whoever takes over looks whether it is there. */
-  readonly told: readonly RunRecord[];
 }
 
 /** The last run that was well, and the definition it ran with. */
@@ -244,6 +242,8 @@ export interface JobMark {
   readonly boot: string | null;
   /** What was begun or waits and has no record yet: a machine that stops leaves no other trace of it. */
   readonly open: readonly Open[];
+  /** What was to be recorded right after this was noted; whoever takes over looks whether it is in the history. */
+  readonly told: readonly RunRecord[];
 }
 
 export interface Open {

@@ -13,7 +13,7 @@
  * is never asked for more than a few starts ahead.
  */
 import type { JobDefinition } from "../plan/job.ts";
-import type { JobMark, JobMemory, JobPorts, Launch, RunningProcess } from "../ports.ts";
+import type { JobMark, JobPorts, Launch, RunningProcess } from "../ports.ts";
 import { Deadlines } from "../schedule/deadlines.ts";
 import { type Job, type JobEffect, type JobEvent, jobDeadline, stepJob } from "../schedule/job.ts";
 import { overdue } from "../schedule/overdue.ts";
@@ -49,6 +49,14 @@ export interface JobMember extends JobState {
   readonly processes: Map<RunNumber, RunningProcess>;
   /** Those the keeper has not answered yet. */
   readonly launches: Map<RunNumber, Launch>;
+  /** Written down with the job, and not in the history yet. */
+  untold: readonly Untold[];
+}
+
+interface Untold {
+  readonly record: RunRecord;
+  /** How it went before. */
+  readonly streak: Job["streak"];
 }
 
 /** A start blocks the keeper for some milliseconds; whoever else wants something of it waits no longer than for these. */
@@ -87,6 +95,8 @@ export class JobLoop {
   readonly #unnoted = new Set<string>();
   /** One of them must be on the disk before anything starts. */
   #mustNote = false;
+  /** Those with something for the history. */
+  readonly #untold = new Set<JobMember>();
   readonly #removed = new Set<string>();
   #startsLeft = 0;
   #isDraining = false;
@@ -113,7 +123,7 @@ export class JobLoop {
   /** `isKept`: journal and marks say the same already. */
   add(definition: JobDefinition, state: JobState, isKept = false): JobMember {
     const { name } = definition;
-    const fresh = { isRemoved: false, processes: new Map(), launches: new Map() };
+    const fresh = { isRemoved: false, processes: new Map(), launches: new Map(), untold: [] };
     const member: JobMember = { definition, ...state, ...fresh };
     this.members.set(name, member);
     if (!isKept) this.#recordDurably(name, member);
@@ -144,7 +154,7 @@ export class JobLoop {
   }
 
   #recordDurably(name: string, member: JobMember): void {
-    this.#record(name, member, []);
+    this.#record(name, member);
     this.#mustNote = true;
   }
 
@@ -199,10 +209,7 @@ export class JobLoop {
     this.shuttingDownSince ??= this.#ports.clock.now();
     this.#due = []; // Not settled: the next svcd decides by `on_missed`.
     this.#queue = null;
-    for (const [name, { job }] of this.members) {
-      const isIdle = job.runs.length === 0 && job.queued === null && job.retries.length === 0;
-      if (!isIdle) this.enqueue(name, { type: "shutdown" });
-    }
+    for (const [name, { job }] of this.members) if (!isIdle(job)) this.enqueue(name, { type: "shutdown" });
   }
 
   drain(): void {
@@ -243,7 +250,8 @@ export class JobLoop {
         continue;
       }
       if (this.#mustNote) this.noteMarks();
-      if (!this.#startOne()) break;
+      this.#tellAll();
+      if (!this.#startOne() && this.#events.length === 0 && this.#untold.size === 0) break;
     }
     if (this.#due.length === 0) this.#recordLook();
     this.#forgetRemoved();
@@ -303,8 +311,7 @@ export class JobLoop {
     const { clock, chance } = this.#ports;
     const { policy } = member.definition;
     const before = member.job;
-    const told: { readonly record: RunRecord; readonly streak: Job["streak"] }[] = [];
-    for (const record of missed) told.push({ record, streak: null });
+    const untold: Untold[] = missed.map((record) => ({ record, streak: null }));
     const effects: JobEffect[] = [];
     const now = this.now();
     for (const event of events) {
@@ -314,32 +321,39 @@ export class JobLoop {
       effects.push(...more);
       for (const effect of more) {
         const record = recordOf(name, effect, now);
-        if (record !== null) told.push({ record, streak });
+        if (record !== null) untold.push({ record, streak });
       }
     }
     const isDealtWith = events.length === 0 || events[0]!.type === "due" || missed.length > 0;
-    if (member.job === before && told.length === 0 && !isDealtWith) return;
-    this.#record(
-      name,
-      member,
-      told.map(({ record }) => record),
-    );
+    if (member.job === before && untold.length === 0 && !isDealtWith) return;
+    if (untold.length > 0) {
+      member.untold = [...member.untold, ...untold];
+      this.#untold.add(member);
+    }
+    this.#record(name, member);
     if (member.job.lastRun !== before.lastRun || member.job.paused !== before.paused) this.#mustNote = true;
-    for (const { record, streak } of told) this.#tell(member, record, streak);
     this.#follow(name, before.runs, member.job.runs);
     this.#deadlines.set(name, jobDeadline(member.job, policy));
     for (const effect of effects) this.#do(name, member, effect);
     this.#forgetProcesses(name, member, before.runs);
   }
 
-  #record(name: string, member: JobMember, told: readonly RunRecord[]): void {
+  #record(name: string, member: JobMember): void {
     this.#unnoted.add(name);
-    this.#ports.journal.record({ kind: "job", name, memory: memoryOf(member, told) });
+    const memory = { job: member.job, settled: member.settled, mark: markOf(member) };
+    this.#ports.journal.record({ kind: "job", name, memory });
   }
 
-  #tell({ definition }: JobMember, record: RunRecord, streak: Job["streak"]): void {
-    this.#jobPorts.history.record(record, definition.keep);
-    this.announce(definition, record, streak);
+  #tellAll(): void {
+    for (const member of this.#untold) {
+      const { definition, untold } = member;
+      for (const { record, streak } of untold) {
+        this.#jobPorts.history.record(record, definition.keep);
+        this.announce(definition, record, streak);
+      }
+      member.untold = [];
+    }
+    this.#untold.clear();
   }
 
   /** To people, and to whoever listens. */
@@ -541,18 +555,19 @@ export function processOf({ name, service }: JobDefinition, run: RunNumber) {
   return { ...service, name: processNameOf(name, run) };
 }
 
-function memoryOf(member: JobMember, told: readonly RunRecord[]): JobMemory {
-  return { job: member.job, settled: member.settled, mark: markOf(member), told };
-}
-
-export function markOf({ high, boot, job }: JobMember): JobMark {
-  const { lastRun, paused, runs, queued, retries } = job;
+function markOf({ high, boot, job, untold }: JobMember): JobMark {
+  const { lastRun, paused, runs, queued, catchUps, retries } = job;
   const open = [
     ...runs.map(({ run, cause }) => ({ run, cause })),
     ...(queued === null ? [] : [{ run: null, cause: queued.cause }]),
-    ...retries.map(({ cause }) => ({ run: null, cause })),
+    ...[...catchUps, ...retries].map(({ cause }) => ({ run: null, cause })),
   ];
-  return { settled: high, lastRun, paused, boot, open };
+  return { settled: high, lastRun, paused, boot, open, told: untold.map(({ record }) => record) };
+}
+
+/** Nothing of it runs or waits. */
+export function isIdle({ runs, queued, catchUps, retries }: Job): boolean {
+  return runs.length === 0 && queued === null && catchUps.length === 0 && retries.length === 0;
 }
 
 function recordOf(name: string, effect: JobEffect, now: Now): RunRecord | null {

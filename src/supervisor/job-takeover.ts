@@ -12,6 +12,7 @@ import type { EndedProcess, Inherited, JobMark, JobMemory, JobPorts, Memory, Ope
 import { type Job, type JobEvent, newJob } from "../schedule/job.ts";
 import type { Cause, Run, RunState } from "../schedule/run.ts";
 import { jobRunOf } from "../schedule/run-name.ts";
+import type { RunRecord } from "../schedule/run-record.ts";
 import { isFixed } from "../schedule/timetable.ts";
 import type { RunNumber } from "../service/life.ts";
 import { type JobLoop, type JobMember, type JobState, processOf } from "./job-loop.ts";
@@ -24,6 +25,13 @@ interface Found {
   readonly ended: readonly EndedProcess[];
   readonly uncleared: ReadonlySet<RunNumber>;
   readonly sameKeeper: boolean;
+}
+
+/** What the journal says, what the disk says, and the highest number that anybody has heard of. */
+interface Known {
+  readonly memory: JobMemory | null;
+  readonly mark: JobMark | null;
+  readonly lastRun: RunNumber;
 }
 
 const nothingFound: Found = { live: [], ended: [], uncleared: new Set(), sameKeeper: true };
@@ -55,7 +63,12 @@ export function takeOverJobs(
       continue;
     }
     if (!memory.jobDefinitions.has(name)) ports.journal.record({ kind: "job definition", definition });
-    takeOverJob(loop, ports, jobPorts, definition, memory.jobs.get(name) ?? null, marks.get(name) ?? null, ofKeeper);
+    const known: Known = {
+      memory: memory.jobs.get(name) ?? null,
+      mark: marks.get(name) ?? null,
+      lastRun: lastRunOf(jobPorts, name, memory.lastRuns.get(name) ?? 0),
+    };
+    takeOverJob(loop, ports, jobPorts, definition, known, ofKeeper);
   }
   for (const { service, run } of inherited.uncleared) {
     if (jobRunOf(service) !== null) ports.processes.end(service, run); // The last core may have died before it asked.
@@ -68,10 +81,11 @@ export function newState(loop: JobLoop, jobPorts: JobPorts, definition: JobDefin
   const { name } = definition;
   const now = loop.now();
   const mark = history.marks().get(name) ?? null;
-  const records = history.of(name, RECORDS_READ);
+  if (mark !== null) tellAgain(loop, jobPorts, definition, mark.told, null);
   for (const open of mark?.open ?? []) recordLost(loop, jobPorts, definition, open, now);
-  const runs = [lastRun, mark?.lastRun ?? 0, ...records.map(({ run }) => run ?? 0)];
-  const job = { ...newJob(Math.max(...runs)), paused: mark?.paused ?? false, streak: streakOf(records) };
+  const records = history.of(name, RECORDS_READ);
+  const known = Math.max(lastRunOf(jobPorts, name, lastRun), mark?.lastRun ?? 0);
+  const job = { ...newJob(known), paused: mark?.paused ?? false, streak: streakOf(records) };
   return {
     job,
     settled: settledFrom(definition, mark, now),
@@ -85,13 +99,12 @@ function takeOverJob(
   ports: Ports,
   jobPorts: JobPorts,
   definition: JobDefinition,
-  memory: JobMemory | null,
-  mark: JobMark | null,
+  { memory, mark, lastRun: lastRunBefore }: Known,
   found: Found,
 ): void {
   const { name } = definition;
-  if (memory !== null) tellAgain(loop, jobPorts, definition, memory);
-  else found = withoutRecorded(found, jobPorts, name);
+  tellAgain(loop, jobPorts, definition, (memory?.mark ?? mark)?.told ?? [], memory?.job.streak ?? null);
+  if (memory === null) found = withoutRecorded(found, jobPorts, name);
   const now = loop.now();
   // What was opened after the last line that the journal took.
   const newer = (mark?.open ?? []).filter(({ run }) =>
@@ -108,7 +121,7 @@ function takeOverJob(
     paused: mark?.paused ?? false,
     streak: streakOf(jobPorts.history.of(name, RECORDS_READ)),
   };
-  const lastRun = Math.max(job.lastRun, mark?.lastRun ?? 0, ...numbers);
+  const lastRun = Math.max(job.lastRun, mark?.lastRun ?? 0, lastRunBefore, ...numbers);
   const runs = [...known, ...adopted];
   const state: JobState = {
     job: { ...job, lastRun, runs },
@@ -122,6 +135,11 @@ function takeOverJob(
   for (const process of found.live) takeOverProcess(loop, ports, member, process);
   for (const { run, exit, isClear } of found.ended) of(loop, name, run, { type: "exited", exit, isClear });
   for (const run of runs) noteLoss(loop, name, run, found);
+}
+
+/** A number is never used twice, though the job was gone and came back. */
+function lastRunOf({ history }: JobPorts, name: string, lastRun: RunNumber): RunNumber {
+  return Math.max(lastRun, ...history.of(name, RECORDS_READ).map(({ run }) => run ?? 0));
 }
 
 /** Their end was only not noted yet. */
@@ -195,27 +213,57 @@ function of(loop: JobLoop, name: string, run: RunNumber, event: Extract<JobEvent
 }
 
 /** The last core may have died between writing down what it decided and leaving it in the history. */
-function tellAgain(loop: JobLoop, { history }: JobPorts, definition: JobDefinition, { told, job }: JobMemory): void {
+function tellAgain(
+  loop: JobLoop,
+  { history }: JobPorts,
+  definition: JobDefinition,
+  told: readonly RunRecord[],
+  streak: Job["streak"],
+): void {
   if (told.length === 0) return;
-  const there = new Set(history.of(definition.name, told.length).map((record) => JSON.stringify(record)));
+  const there = new Set(
+    history.of(definition.name, RECORDS_READ + told.length).map((record) => JSON.stringify(record)),
+  );
   for (const record of told) {
     const { keep } = definition;
     const isKept = record.result === "success" ? keep.successes > 0 : keep.failures > 0;
     if (!isKept || there.has(JSON.stringify(record))) continue;
     history.record(record, keep);
-    loop.announce(definition, record, job.streak);
+    loop.announce(definition, record, streak);
   }
 }
 
-function recordLost(loop: JobLoop, { history }: JobPorts, definition: JobDefinition, open: Open, now: Now): void {
-  const scheduledFor = iso(open.cause.scheduledFor);
-  const isThere = history
-    .of(definition.name, RECORDS_READ)
-    .some((record) => (open.run === null ? record.scheduledFor === scheduledFor : record.run === open.run));
-  if (isThere) return;
-  const record = lostRecord(definition.name, open, now);
-  history.record(record, definition.keep);
+function recordLost(loop: JobLoop, jobPorts: JobPorts, definition: JobDefinition, open: Open, now: Now): void {
+  const { name, keep } = definition;
+  if (isRecorded(jobPorts, name, open)) return;
+  const record = lostRecord(name, open, now);
+  jobPorts.history.record(record, keep);
   loop.announce(definition, record, null);
+}
+
+function isRecorded({ history }: JobPorts, name: string, open: Open): boolean {
+  const scheduledFor = iso(open.cause.scheduledFor);
+  // What never became a run is known by its due time; of what waits for one, any record will do.
+  const isFree = (run: RunNumber | null): boolean => run === null || open.run === null;
+  return history
+    .of(name, RECORDS_READ)
+    .some(
+      ({ run, scheduledFor: of }) => (open.run !== null && run === open.run) || (isFree(run) && of === scheduledFor),
+    );
+}
+
+/** Removed from the files while no svcd was there: nobody knows any more how much of it was to be kept. */
+const KEPT_OF_GONE: JobDefinition["keep"] = { successes: 50, failures: 50, forMs: null };
+
+/** The job is in no file any more; what it had begun when the machine stopped is recorded all the same. */
+export function forgetGone(jobPorts: JobPorts, name: string, mark: JobMark, now: Now): void {
+  const { history } = jobPorts;
+  const there = new Set(history.of(name, RECORDS_READ + mark.told.length).map((record) => JSON.stringify(record)));
+  for (const record of mark.told) if (!there.has(JSON.stringify(record))) history.record(record, KEPT_OF_GONE);
+  for (const open of mark.open) {
+    if (!isRecorded(jobPorts, name, open)) history.record(lostRecord(name, open, now), KEPT_OF_GONE);
+  }
+  history.forget(name);
 }
 
 /** A mark in the future was made by a clock that was wrong, or is wrong now. */

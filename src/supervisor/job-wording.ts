@@ -8,12 +8,14 @@ import type { Run, RunPolicy, StopReason } from "../schedule/run.ts";
 import type { RunRecord } from "../schedule/run-record.ts";
 import type { Instant } from "../service/life.ts";
 import type { JobStateWord } from "./job-answers.ts";
+import { isIdle } from "./job-loop.ts";
 
-export function jobStateWord({ runs, queued, retries, paused }: Job): JobStateWord {
+export function jobStateWord(job: Job): JobStateWord {
+  const { runs, paused } = job;
   const isAt = (...states: Run["state"]["at"][]): boolean => runs.some(({ state }) => states.includes(state.at));
   if (isAt("starting", "running")) return "RUNNING";
   if (isAt("stopping", "clearing")) return "STOPPING";
-  if (runs.length > 0 || queued !== null || retries.length > 0) return "WAITING";
+  if (!isIdle(job)) return "WAITING";
   return paused ? "PAUSED" : "IDLE";
 }
 
@@ -31,9 +33,10 @@ export interface JobCircumstances {
 
 /** What it is doing, or why it does nothing. */
 export function whyJob({ service, policy, name }: JobDefinition, job: Job, around: JobCircumstances): string {
-  const { runs, queued, retries, paused } = job;
+  const { runs, queued, catchUps, retries, paused } = job;
   const parts = runs.map((run) => `run ${run.run} ${whyRun(run, policy, around)}`).slice(0, MOST_NAMED);
   if (runs.length > MOST_NAMED) parts.push(`${runs.length - MOST_NAMED} more runs`);
+  if (catchUps.length > 0) parts.push(`${catchUps.length} missed due times wait for their turn`);
   if (queued !== null) parts.push(`${times(queued.cause.coalesced)} waits until they are over`);
   for (const { at, cause } of retries.slice(0, 1)) {
     parts.push(`attempt ${cause.attempt} in ${inWords(Math.max(at - around.now, 0))}, because ${lastWhy(around)}`);

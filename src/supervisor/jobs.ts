@@ -13,9 +13,9 @@ import type { RunRecord } from "../schedule/run-record.ts";
 import type { RunNumber } from "../service/life.ts";
 import type { ActionResult, PlanReport, Selection } from "./answers.ts";
 import type { JobStatus, RunStatus } from "./job-answers.ts";
-import { JobLoop, type JobMember } from "./job-loop.ts";
+import { isIdle, JobLoop, type JobMember } from "./job-loop.ts";
 import { iso } from "./job-records.ts";
-import { newState, takeOverJobs } from "./job-takeover.ts";
+import { forgetGone, newState, takeOverJobs } from "./job-takeover.ts";
 import { type JobCircumstances, jobStateWord, whyJob, whyRun } from "./job-wording.ts";
 import type { Loop, Ports } from "./loop.ts";
 import { select } from "./selection.ts";
@@ -154,8 +154,9 @@ export class Jobs {
 
   #forgetLost(plan: Plan): void {
     if (plan.brokenFiles.size > 0) return; // One of them may describe it.
-    for (const name of this.#jobPorts.history.marks().keys()) {
-      if (!plan.jobs.has(name) && !this.#loop.members.has(name)) this.#jobPorts.history.forget(name);
+    for (const [name, mark] of [...this.#jobPorts.history.marks()]) {
+      if (plan.jobs.has(name) || this.#loop.members.has(name)) continue;
+      forgetGone(this.#jobPorts, name, mark, this.#loop.now());
     }
   }
 
@@ -241,7 +242,7 @@ export class Jobs {
     const { job } = member;
     const runBefore = job.lastRun;
     const concerned = job.runs.filter((one) => run === null || one.run === run);
-    const waits = run === null && (job.queued !== null || job.retries.length > 0);
+    const waits = run === null && !isIdle(job);
     if (concerned.length === 0 && !waits) {
       return { name, outcome: "refused", what: run === null ? "not running" : `run ${run} is not running`, runBefore };
     }
