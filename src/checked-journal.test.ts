@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -10,11 +10,18 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { mock, type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { CheckedJournal, type CheckedJournalOptions, checkedLine, readCheckedLines } from "./checked-journal.ts";
+import {
+  CheckedJournal,
+  type CheckedJournalOptions,
+  checkedLine,
+  isDamaged,
+  readCheckedLines,
+} from "./checked-journal.ts";
 
 interface Line {
   readonly n: number;
@@ -65,6 +72,37 @@ test("a line with any changed byte, and lines from elsewhere, count for nothing"
     assert.deepEqual(readCheckedLines(changed), []);
   }
   assert.deepEqual(readCheckedLines("hello\n{}\n\n00000000 \n"), []);
+});
+
+test("what a crash cut short is no damage; a line that was changed or comes from elsewhere is", () => {
+  const line = checkedLine({ a: { b: [1] } });
+  for (let cut = 0; cut <= line.length; cut++) {
+    assert.equal(isDamaged(line.slice(0, cut)), false, `cut at ${cut}`);
+    assert.equal(isDamaged(`${line.slice(0, cut)}\0\0\0\n${line}`), false);
+  }
+  assert.equal(isDamaged(line.replace("1", "2")), true);
+  assert.equal(isDamaged(`${line}dear diary\n${line}`), true);
+  assert.equal(isDamaged('{"a":{"b":[1]}}'), true);
+});
+
+test("a durable journal is flushed before an append returns, and once for all lines that come together", (t) => {
+  const flushed: number[] = [];
+  const counting = mock.method(fs, "fdatasyncSync", (fd: number) => void flushed.push(fd));
+  syncBuiltinESMExports();
+  t.after(() => {
+    counting.mock.restore();
+    syncBuiltinESMExports();
+  });
+  const { again, numbers } = journal(t, { isDurable: true, essence: () => [{ n: 7 }] });
+  const durable = again();
+  durable.appendAll([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  assert.equal(flushed.length, 1);
+  assert.deepEqual(numbers(), [1, 2, 3]);
+  durable.compact();
+  assert.equal(flushed.length, 2);
+  assert.deepEqual(numbers(), [7]);
+  journal(t).again().append({ n: 1 });
+  assert.equal(flushed.length, 2);
 });
 
 test("a line that a full disk took in part costs that line only, and is told once", (t) => {

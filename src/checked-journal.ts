@@ -3,9 +3,21 @@
  * crash or a full disk, or comes from somewhere else, does not match its checksum and is passed over. It costs no other line:
  * after anything that may have left half a line, the next one begins with a newline.
  *
- * No fsync: it must survive the process, not the machine.
+ * No fsync: it must survive the process, not the machine. One that must outlive the machine says `isDurable`: what was appended
+ * to it is on the disk when that returns.
  */
-import { closeSync, constants, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 
 export interface CheckedJournalOptions<Line> {
@@ -16,6 +28,7 @@ export interface CheckedJournalOptions<Line> {
   readonly essence: () => readonly Line[];
   /** Heard at the first failure of several in a row. Nothing is lost but memory for the process that comes next. */
   readonly onFailure: (path: string, why: string) => void;
+  readonly isDurable?: boolean;
 }
 
 /** What is read once is written over afterwards: a call that fails by chance must not cost it all. */
@@ -61,16 +74,24 @@ export class CheckedJournal<Line> {
 
   /** Throws if there can be no such file. Without it, the first line that is appended opens the file. */
   open(): void {
-    this.#fd ??= openSync(this.#options.path, FLAGS, 0o600);
+    if (this.#fd !== null) return;
+    this.#fd = openSync(this.#options.path, FLAGS, 0o600);
+    if (this.#options.isDurable) flushDirectory(this.#options.path); // It may be new.
   }
 
   append(line: Line): void {
-    const bytes = Buffer.from(`${this.#mayEndInLine ? "\n" : ""}${checkedLine(line)}`);
+    this.appendAll([line]);
+  }
+
+  /** With one flush for all, if it is durable. */
+  appendAll(lines: readonly Line[]): void {
+    const bytes = Buffer.from(`${this.#mayEndInLine ? "\n" : ""}${lines.map(checkedLine).join("")}`);
     try {
       this.open();
       this.#mayEndInLine = true;
       writeFileSync(this.#fd as number, bytes); // All of it: a nearly full disk takes a part without an error.
       this.#mayEndInLine = false;
+      if (this.#options.isDurable) fdatasyncSync(this.#fd as number);
       this.#size += bytes.length;
     } catch (error) {
       this.#failed(this.#options.path, error);
@@ -88,13 +109,16 @@ export class CheckedJournal<Line> {
       fd = openSync(next, FLAGS | constants.O_TRUNC, 0o600);
       const bytes = Buffer.from(essence().map(checkedLine).join(""));
       writeFileSync(fd, bytes);
+      if (this.#options.isDurable) fdatasyncSync(fd);
       renameSync(next, path);
       if (this.#fd !== null) closeQuietly(this.#fd);
       this.#fd = fd;
+      fd = null;
       this.#size = bytes.length;
       this.#compactAbove = 2 * bytes.length;
       this.#mayEndInLine = false;
       this.#failing = null;
+      if (this.#options.isDurable) flushDirectory(path);
     } catch (error) {
       if (fd !== null) closeQuietly(fd);
       removeQuietly(next);
@@ -109,6 +133,15 @@ export class CheckedJournal<Line> {
   }
 }
 
+function flushDirectory(path: string): void {
+  const directory = openSync(dirname(path), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeQuietly(directory);
+  }
+}
+
 export function checkedLine(value: unknown): string {
   const json = JSON.stringify(value);
   return `${checksum(json)} ${json}\n`;
@@ -116,10 +149,36 @@ export function checkedLine(value: unknown): string {
 
 /** The values of all whole lines, in order. */
 export function readCheckedLines<Value>(text: string): Value[] {
-  return text.split("\n").flatMap((line) => {
-    const json = line.slice(9);
-    return json !== "" && line.startsWith(`${checksum(json)} `) ? [JSON.parse(json) as Value] : [];
-  });
+  return linesOf(text).flatMap((line) => (isWhole(line) ? [JSON.parse(line.slice(9)) as Value] : []));
+}
+
+/**
+ * Something in it is neither whole nor the beginning of a line that a crash or a full disk cut short: it comes from somewhere
+ * else, or a disk changed it.
+ */
+export function isDamaged(text: string): boolean {
+  return linesOf(text).some((line) => !isWhole(line) && !isTorn(line));
+}
+
+/** Without zeros at the end: they are of a block that was given to the file and never filled. */
+function linesOf(text: string): string[] {
+  const lines = text.split("\n");
+  return text.includes("\0") ? lines.map((line) => line.replace(/\0+$/, "")) : lines;
+}
+
+function isTorn(line: string): boolean {
+  if (!/^[0-9a-f]{0,8}$|^[0-9a-f]{8} (\{|$)/.test(line)) return false;
+  try {
+    JSON.parse(line.slice(9));
+    return false; // It is all there, and does not match.
+  } catch {
+    return true;
+  }
+}
+
+function isWhole(line: string): boolean {
+  const json = line.slice(9);
+  return json !== "" && line.startsWith(`${checksum(json)} `);
 }
 
 function checksum(json: string): string {

@@ -72,7 +72,7 @@ const FLOORS: readonly Floor[] = [
   },
   {
     parts: ["src/checked-journal.ts"],
-    may: ["node:fs", "node:zlib"],
+    may: ["node:fs", "node:path", "node:zlib"],
     why: "it is what both processes write their journals with",
     pure: true,
   },
