@@ -53,3 +53,14 @@ function all(config: string, run: string, state: string, log: string): Places {
     log,
   };
 }
+
+/** What one run of a job wrote; with `LogSettings.keepHeadBytes` its beginning is in `PATH.head`, and what came before the end in `PATH.1`. */
+export function runLogPath(
+  logDir: string,
+  { job, run }: { readonly job: string; readonly run: number },
+  stream: "stdout" | "stderr",
+): string {
+  return `${logDir}/jobs/${job}/${run}${stream === "stdout" ? ".log" : ".stderr.log"}`;
+}
+
+export const RUN_LOG_ENDINGS = ["", ".head", ".1"] as const;
