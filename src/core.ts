@@ -14,6 +14,7 @@ import { localDaemon } from "./local-daemon.ts";
 import { groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import { LinuxHooks } from "./os/hooks.ts";
+import { LinuxJobHistory } from "./os/job-history.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
 import { OomWitness } from "./os/oom-witness.ts";
@@ -29,7 +30,8 @@ import { goFirst } from "./own-priority.ts";
 import { places } from "./places.ts";
 import { formatMistake } from "./plan/mistake.ts";
 import type { Plan } from "./plan/plan.ts";
-import type { Inherited, News } from "./ports.ts";
+import type { Inherited, JobPorts, News } from "./ports.ts";
+import type { RunRecord } from "./schedule/run-record.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { stateWord } from "./supervisor/wording.ts";
 
@@ -78,9 +80,10 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   const oom = new OomWitness();
   const memory = journal.memory();
   const filesInUse = (): string[] => {
-    const members = [...supervisor.members.values()].map(({ service }) => service);
+    const members = [...supervisor.written()];
     // Before anything is taken over, what the last core ran.
-    return (members.length > 0 ? members : [...memory.services.values()]).map(({ source: { file } }) => file);
+    const before = [...memory.services.values(), ...memory.jobDefinitions.values()];
+    return (members.length > 0 ? members : before).map(({ source: { file } }) => file);
   };
   const { services, cron, settings } = where;
   const files = { services, cron, settings };
@@ -109,6 +112,24 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   });
   const clock = new SystemClock(() => supervisor.tick());
   const hooks = new LinuxHooks({ launcher, hostname: hostname(), rootDir: root ?? dirname(where.services), say });
+  const history = new LinuxJobHistory({
+    stateDir: where.state,
+    logDir: where.log,
+    say,
+    keepOf: (job) => supervisor.jobDefinition(job)?.keep ?? null,
+  });
+  const jobs: JobPorts = {
+    history,
+    // In svcd's own log, for each who asked to be told.
+    notifier: {
+      notify: ({ name, notify }, event, { why }) => {
+        if (notify.some(({ on }) => on.includes(event))) log.warn(`${name}: ${event}: ${why}`);
+      },
+    },
+    launcher,
+    boot: hello.bootId,
+    host: hostname(),
+  };
   const supervisor = new Supervisor(
     {
       clock,
@@ -120,6 +141,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       wishes,
       hooks,
       announcer: { announce: (news) => announce(news) },
+      jobs,
     },
     // Half a decision must not be gone on with, whoever asked for it: this core ends, and the next one takes over.
     (error) => setImmediate(() => crash(error)),
@@ -141,6 +163,13 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       case "removed":
         events.add({ type: "removed", at, name: news.service });
         log.info(`${news.service}: removed`);
+        return;
+      case "run":
+        if (news.what === "started") log.info(`${news.job}: run ${news.run} started (pid ${news.pid})`);
+        else log.info(`${news.job}: ${inWords(news.record)}`);
+        return;
+      case "job":
+        log.info(`${news.job}: ${news.what}`);
         return;
       case "daemon":
         events.add({ type: "daemon", at, text: news.text });
@@ -193,11 +222,17 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     supervisor.apply(plan, null, isFirst ? "start" : "files");
   else supervisor.consider(plan);
   const troubles = (): string[] =>
-    troublesOf({ wishes: wishes.failing, journal: journal.failing, logs: keeper.losing() });
+    troublesOf({
+      wishes: wishes.failing,
+      journal: journal.failing,
+      history: history.failing,
+      logs: keeper.losing(),
+    });
   let troubled: string[] = [];
   const noteTroubles = (): void => {
     wishes.tryAgain();
     journal.tryAgain();
+    history.tryAgain();
     const now = troubles();
     // Numbers and times in a sentence grow; that is no news.
     const isNews = (text: string, before: readonly string[]): boolean =>
@@ -242,6 +277,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     prober.close();
     hooks.close();
     await server.close();
+    history.close();
     await log.close();
   });
   const group = plan.daemon.group === null ? null : groupIdOf(plan.daemon.group);
@@ -306,6 +342,12 @@ function openToGroup(group: number): void {
   } catch (error) {
     log.warn(`cannot open ${where.run} to the group of svcd.yaml: ${(error as Error).message}`);
   }
+}
+
+/** "run 3 success (exit 0)", "12:01 skipped (run 2 is not over)". */
+function inWords({ run, scheduledFor, result, why, retryAt }: RunRecord): string {
+  const what = run === null ? `due at ${scheduledFor}` : `run ${run}`;
+  return `${what}: ${result} (${why})${retryAt === null ? "" : `, again at ${retryAt}`}`;
 }
 
 function inheritedFrom(hello: Hello): Inherited {

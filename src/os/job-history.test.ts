@@ -76,7 +76,7 @@ function record(job: string, run: number | null, changes: Partial<RunRecord> = {
 }
 
 function mark(lastRun: number, changes: Partial<JobMark> = {}): JobMark {
-  return { settled: 1_764_000_000_000 + lastRun, lastRun, paused: false, boot: null, open: [], ...changes };
+  return { settled: 1_764_000_000_000 + lastRun, lastRun, paused: false, boot: null, open: [], told: [], ...changes };
 }
 
 const runs = (records: readonly RunRecord[]) => records.map(({ run }) => run);

@@ -122,5 +122,5 @@ function isLine(value: unknown): value is Line {
   if (typeof value !== "object" || value === null) return false;
   const { job, mark } = value as Partial<Line>;
   if (typeof job !== "string") return false;
-  return mark === null || (typeof mark?.settled === "number" && Array.isArray(mark.open));
+  return mark === null || (typeof mark?.settled === "number" && Array.isArray(mark.open) && Array.isArray(mark.told));
 }

@@ -15,6 +15,7 @@ import {
   type ServiceLogs,
   type StreamName,
 } from "../keeper/messages.ts";
+import { runLogPath } from "../places.ts";
 import type { Service } from "../plan/plan.ts";
 import type { Launch, Processes } from "../ports.ts";
 import { jobRunOf } from "../schedule/run-name.ts";
@@ -185,8 +186,11 @@ export function logsOf({ name, logs }: Service, logDir: string): ServiceLogs {
   const { maxSizeBytes, keep, timestamps, compress } = logs;
   const file = (path: string) => ({ path, maxSizeBytes, keep, timestamps, compress });
   const jobRun = jobRunOf(name);
-  const path = jobRun === null ? `${logDir}/${name}` : `${logDir}/jobs/${jobRun.job}/${jobRun.run}`;
-  return { stdout: file(`${path}.log`), stderr: logs.stderr === "merged" ? "stdout" : file(`${path}.stderr.log`) };
+  const path = (stream: StreamName): string =>
+    jobRun === null
+      ? `${logDir}/${name}${stream === "stdout" ? ".log" : ".stderr.log"}`
+      : runLogPath(logDir, jobRun, stream);
+  return { stdout: file(path("stdout")), stderr: logs.stderr === "merged" ? "stdout" : file(path("stderr")) };
 }
 
 function sizeOf(path: string): number {

@@ -170,7 +170,7 @@ export class Supervisor {
       return by !== "files" || !this.#setAside.has(name);
     };
     if (by === "person") this.#believe(names);
-    else this.#hold(holdVanished(this.#written(), newest, this.#held));
+    else this.#hold(holdVanished(this.written(), newest, this.#held));
     const plan = withHeld(newest, this.#held);
     const isFirst = this.#plan === null;
     this.#plan = plan;
@@ -228,11 +228,6 @@ export class Supervisor {
     return { added, removed, changed, kept };
   }
 
-  /** All that stands in files, as far as it is in use. */
-  #written(): (Service | JobDefinition)[] {
-    return [...this.#definitions().values(), ...(this.#jobs?.definitions() ?? [])];
-  }
-
   #definitions(): Map<string, Service> {
     const all = new Map<string, Service>();
     for (const [name, { service, isRemoved }] of this.#loop.members) if (!isRemoved) all.set(name, service);
@@ -241,7 +236,7 @@ export class Supervisor {
 
   /** What is back is no longer in doubt; nothing else comes into doubt by looking. */
   #stillHeld(newest: Plan): Held {
-    return this.#held.files.length === 0 ? nothingHeld : holdVanished(this.#written(), newest, this.#held);
+    return this.#held.files.length === 0 ? nothingHeld : holdVanished(this.written(), newest, this.#held);
   }
 
   /** A person says that these are meant to be gone. */
@@ -540,6 +535,11 @@ export class Supervisor {
 
   get members(): ReadonlyMap<string, Readonly<Supervised>> {
     return this.#loop.members;
+  }
+
+  /** All that stands in files, as far as it is in use: services and jobs. */
+  written(): (Service | JobDefinition)[] {
+    return [...this.#definitions().values(), ...(this.#jobs?.definitions() ?? [])];
   }
 
   neededBy(name: string): readonly string[] {
