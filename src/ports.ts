@@ -173,6 +173,8 @@ export type JournalEntry =
   | { readonly kind: "service"; readonly service: Service }
   /** The definition of the run, for "what changed since the last good run". */
   | { readonly kind: "good"; readonly name: string; readonly good: GoodRun }
+  /** Its file is gone and it is ending; should the file come back, it is a new service. */
+  | { readonly kind: "removed"; readonly name: string }
   /** Of a service or of a job. */
   | { readonly kind: "gone"; readonly name: string; readonly lastRun: RunNumber }
   | { readonly kind: "job"; readonly name: string; readonly memory: JobMemory }

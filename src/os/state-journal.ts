@@ -27,6 +27,7 @@ export class StateJournal implements Journal {
   readonly #jobDefinitions = new Map<string, JobDefinition>();
   readonly #lastRuns = new Map<string, number>();
   #lookedAt: WallTime | null = null;
+  readonly #removed = new Set<string>();
   #aside: readonly string[] = [];
   #held: Held = nothingHeld;
   #settings: DaemonSettings | null = null;
@@ -95,6 +96,7 @@ export class StateJournal implements Journal {
         this.#lives.delete(entry.name);
         this.#services.delete(entry.name);
         this.#good.delete(entry.name);
+        this.#removed.delete(entry.name);
         this.#jobs.delete(entry.name);
         this.#jobDefinitions.delete(entry.name);
         return;
@@ -123,6 +125,7 @@ export class StateJournal implements Journal {
         for (const [name, { job }] of this.#jobs) this.#lastRuns.set(name, job.lastRun);
         this.#jobs.clear();
         this.#jobDefinitions.clear();
+        this.#removed.clear();
         this.#aside = [];
         this.#held = nothingHeld;
     }

@@ -5,7 +5,7 @@
  * are back or a person says that they are meant to be gone.
  */
 import type { Mistake } from "./mistake.ts";
-import type { Plan, Source } from "./plan.ts";
+import type { Plan, Service } from "./plan.ts";
 
 export interface Held {
   /** Their services go on although they are gone. */
@@ -20,9 +20,10 @@ export const nothingHeld: Held = { files: [], of: 0 };
 const FEWEST_FILES = 4;
 
 /** What is in doubt now. While anything is, whatever else vanishes belongs to it: an `rm` may be slow. */
-export function holdVanished(before: Iterable<{ readonly source: Source }>, after: Plan, held: Held): Held {
+export function holdVanished(before: Iterable<Pick<Service, "source">>, after: Plan, held: Held): Held {
   const inUse = new Set([...before].map(({ source }) => source.file));
-  const there = new Set([...after.services.values(), ...after.jobs.values()].map(({ source }) => source.file));
+  const described = [...after.services.values(), ...after.jobs.values()];
+  const there = new Set(described.map(({ source }) => source.file));
   const gone = [...inUse].filter((file) => !there.has(file) && !after.brokenFiles.has(file)).sort();
   if (gone.some((file) => held.files.includes(file))) return { files: gone, of: Math.max(held.of, gone.length) };
   const isDoubtful = inUse.size >= FEWEST_FILES && gone.length * 2 > inUse.size;

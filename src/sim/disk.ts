@@ -85,7 +85,8 @@ export class SimJournal {
           held = nothingHeld;
       }
     }
-    return { lives, services, good, lastRuns, removed: [...removed], aside, held, settings: null };
+    const noJobs = { jobs: new Map(), jobDefinitions: new Map(), lookedAt: null };
+    return { lives, services, good, ...noJobs, lastRuns, removed: [...removed], aside, held, settings: null };
   }
 }
 

@@ -30,7 +30,9 @@ import type { Exit } from "../service/exit.ts";
 import type { Life, RunNumber } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
-import { Broken } from "./world.ts";
+
+/** A promise does not hold. */
+export class Broken extends Error {}
 
 /** Thrown out of a port: killed at this very point. */
 class Killed extends Error {}
@@ -461,7 +463,7 @@ export class JobWorld {
         for (const known of [jobs, jobDefinitions, lives, services]) known.clear();
       }
     }
-    const nothing = { good: new Map(), aside: [], held: nothingHeld, settings: null };
+    const nothing = { good: new Map(), removed: [], aside: [], held: nothingHeld, settings: null };
     return { lives, services, jobs, jobDefinitions, lookedAt, lastRuns, ...nothing };
   }
 

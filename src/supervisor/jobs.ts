@@ -2,7 +2,7 @@
  * Jobs as files and people see them: takes up what the plan says of them, does what people ask, says what is so. It turns all
  * that into events for `job-loop.ts`.
  */
-import { diffServices, isKept } from "../plan/diff.ts";
+import { diffJobs } from "../plan/diff.ts";
 import type { JobDefinition } from "../plan/job.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { EndedProcess, Inherited, JobPorts, Memory, RunningProcess } from "../ports.ts";
@@ -11,7 +11,7 @@ import type { Job, JobEvent } from "../schedule/job.ts";
 import { processNameOf } from "../schedule/run-name.ts";
 import type { RunRecord } from "../schedule/run-record.ts";
 import type { RunNumber } from "../service/life.ts";
-import type { ActionResult, PlanReport, Selection } from "./answers.ts";
+import type { ActionResult, JobChanges, Selection } from "./answers.ts";
 import type { JobStatus, RunStatus } from "./job-answers.ts";
 import { isIdle, JobLoop, type JobMember } from "./job-loop.ts";
 import { iso } from "./job-records.ts";
@@ -19,10 +19,6 @@ import { forgetGone, newState, takeOverJobs } from "./job-takeover.ts";
 import { type JobCircumstances, jobStateWord, whyJob, whyRun } from "./job-wording.ts";
 import type { Loop, Ports } from "./loop.ts";
 import { select } from "./selection.ts";
-
-type Changed = PlanReport["changed"][number];
-
-export type JobChanges = Pick<PlanReport, "added" | "changed" | "removed" | "kept">;
 
 /** A process in state D ends when its disk or driver lets it; svcd does not wait for that for ever. */
 const STUCK_AFTER_MS = 10_000;
@@ -94,21 +90,9 @@ export class Jobs {
   // What the files say.
 
   compare(plan: Plan): JobChanges {
-    const added: string[] = [];
-    const changed: Changed[] = [];
-    const removed: string[] = [];
-    const kept: string[] = [];
-    for (const [name, { definition, isRemoved }] of this.#loop.members) {
-      if (isRemoved) continue;
-      const next = plan.jobs.get(name);
-      if (next === undefined) (isKept(definition.service, plan) ? kept : removed).push(name);
-      else if (textOf(definition) !== textOf(next)) changed.push(changeOf(definition, next));
-    }
-    for (const name of plan.jobs.keys()) {
-      const member = this.#loop.members.get(name);
-      if (member === undefined || member.isRemoved) added.push(name);
-    }
-    return { added, changed, removed, kept };
+    const inForce = new Map([...this.definitions()].map((definition) => [definition.name, definition]));
+    const { added, removed, changed, kept } = diffJobs(inForce, plan);
+    return { added, removed, changed, kept };
   }
 
   /** `isStart`: nothing was taken up before; a job that is in no file any more was removed while no svcd was there. */
@@ -376,35 +360,6 @@ function runsInWords({ runs }: Pick<Job, "runs">): string {
   return first === undefined || others.length > 0 ? `${runs.length} runs` : `run ${first.run}`;
 }
 
-/** Where something stands in its file is not part of what it is. */
-function textOf(definition: JobDefinition): string {
-  const { service } = definition;
-  return JSON.stringify({ ...definition, source: null, service: { ...service, source: null, lines: null } });
-}
-
 function timesOf({ schedules, timezone, splayMs, service: { enabled } }: JobDefinition): string {
   return JSON.stringify([schedules.map(({ schedule }) => schedule), timezone, splayMs, enabled]);
-}
-
-function changeOf(before: JobDefinition, after: JobDefinition): Changed {
-  const schedule = ({ schedules }: JobDefinition): string => schedules.map(({ expression }) => expression).join(", ");
-  const details = [...(diffServices(before.service, after.service)?.details ?? [])];
-  const compare = (field: string, was: string, is: string): void => {
-    if (was !== is) details.push({ field, before: was, after: is });
-  };
-  compare("schedule", schedule(before), schedule(after));
-  const others = { schedules: null, service: null, source: null, name: null };
-  const rest = (definition: JobDefinition) =>
-    Object.entries({ ...definition, ...others }).filter(([, value]) => value !== null);
-  const was = new Map(rest(before).map(([key, value]) => [key, shown(value)]));
-  for (const [key, value] of rest(after)) compare(wordFor(key), was.get(key) ?? "(none)", shown(value));
-  return { name: after.name, restart: false, details };
-}
-
-function shown(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function wordFor(key: string): string {
-  return key.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -183,6 +183,13 @@ export class Loop {
     return blockers(service, this.members, this.#leaving, this.#describe);
   }
 
+  /** A process that was started with another definition, and goes on after all, is restarted if nothing less will do. */
+  bringUpToDate(name: string): void {
+    const { life, service, startedWith } = this.members.get(name)!;
+    if (life.state.at !== "starting" && life.state.at !== "running") return;
+    if (startedWith !== null && diffServices(startedWith, service)?.restart === true) this.leave(name, "restart");
+  }
+
   runs(name: string): boolean {
     const member = this.members.get(name);
     return member !== undefined && runOf(member.life.state) !== null;

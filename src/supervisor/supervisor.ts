@@ -2,7 +2,7 @@
  * All services and jobs at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
-import { diffJobs, diffPlans, isKept } from "../plan/diff.ts";
+import { diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { JobDefinition } from "../plan/job.ts";
 import type { Plan, Service } from "../plan/plan.ts";
@@ -22,10 +22,10 @@ import { exitStatus } from "../service/exit.ts";
 import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 import { SharedAlarm } from "./alarm.ts";
-import type { Action, ActionResult, PlanReport, Selection, ServiceStatus } from "./answers.ts";
+import type { Action, ActionResult, JobChanges, PlanReport, Selection, ServiceStatus } from "./answers.ts";
 import { withDependencies } from "./dependencies.ts";
 import type { JobStatus } from "./job-answers.ts";
-import { type JobChanges, Jobs } from "./jobs.ts";
+import { Jobs } from "./jobs.ts";
 import { Loop, type Ports, type Supervised } from "./loop.ts";
 import { select } from "./selection.ts";
 import { takeOver } from "./takeover.ts";
@@ -43,8 +43,6 @@ export class Supervisor {
   /** Changed in the files and waiting for somebody to say so (`auto_apply: false`). */
   readonly #notApplied = new Set<string>();
   #plan: Plan | null = null;
-  /** As they were last taken up. */
-  #jobs: ReadonlyMap<string, JobDefinition> = new Map();
   /** What svcd will end with; null: it goes on. */
   #endStatus: number | null = null;
   #hasLeft = false;
@@ -73,6 +71,8 @@ export class Supervisor {
     for (const name of memory.aside) this.#setAside.add(name);
     this.#held = memory.held;
     takeOver(this.#loop, this.#ports, memory, withoutJobs(inherited), plan);
+    // The last core may have died while it took them out.
+    for (const name of [...memory.removed, ...memory.aside]) this.#loop.remove(name);
     this.#jobs?.inherit(memory, inherited, plan);
     if (inherited.stopping !== null) this.shutdown(inherited.stopping);
     this.#loop.drain();
@@ -174,18 +174,29 @@ export class Supervisor {
     const plan = withHeld(newest, this.#held);
     const isFirst = this.#plan === null;
     this.#plan = plan;
-    const applied = ofThose(this.#compareServices(plan), concerned);
-    const ofJobs = this.#jobs === null ? noChanges : ofThose(this.#jobs.compare(plan), concerned);
+    const report = this.#compare(plan);
+    const applied: PlanReport = {
+      ...report,
+      added: report.added.filter(concerned),
+      changed: report.changed.filter(({ name }) => concerned(name)),
+      removed: report.removed.filter(concerned),
+      jobs: {
+        ...report.jobs,
+        added: report.jobs.added.filter(concerned),
+        changed: report.jobs.changed.filter(({ name }) => concerned(name)),
+        removed: report.jobs.removed.filter(concerned),
+      },
+    };
     this.#notApplied.clear();
     for (const name of applied.removed) this.#loop.remove(name);
     for (const name of applied.added) this.#take(plan.services.get(name)!);
     for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
-    this.#jobs?.apply(plan, ofJobs, isFirst);
+    this.#jobs?.apply(plan, applied.jobs, isFirst);
     this.#loop.definitionsChanged();
     this.#loop.drain();
     this.#jobs?.drain();
     if (names !== null) this.consider(newest);
-    return { ...together(applied, ofJobs), mistakes: plan.mistakes };
+    return applied;
   }
 
   /** What would change if the files were taken up now. */
@@ -199,8 +210,10 @@ export class Supervisor {
     const plan = withHeld(newest, this.#held);
     this.#plan = plan;
     this.#notApplied.clear();
-    const { added, removed, changed } = this.#compare(plan);
-    for (const name of [...added, ...removed, ...changed.map((change) => change.name)]) this.#notApplied.add(name);
+    const report = this.#compare(plan);
+    for (const { added, removed, changed } of [report, report.jobs]) {
+      for (const name of [...added, ...removed, ...changed.map((change) => change.name)]) this.#notApplied.add(name);
+    }
   }
 
   /**
@@ -219,13 +232,8 @@ export class Supervisor {
   }
 
   #compare(plan: Plan): PlanReport {
-    const ofJobs = this.#jobs === null ? noChanges : this.#jobs.compare(plan);
-    return { ...together(this.#compareServices(plan), ofJobs), mistakes: plan.mistakes };
-  }
-
-  #compareServices(plan: Plan): JobChanges {
     const { added, removed, changed, kept } = diffPlans(this.#definitions(), plan);
-    return { added, removed, changed, kept };
+    return { added, removed, changed, kept, jobs: this.#jobs?.compare(plan) ?? noChanges, mistakes: plan.mistakes };
   }
 
   #definitions(): Map<string, Service> {
@@ -694,24 +702,6 @@ export class Supervisor {
 }
 
 const noChanges: JobChanges = { added: [], changed: [], removed: [], kept: [] };
-
-function ofThose({ added, changed, removed, kept }: JobChanges, concerned: (name: string) => boolean): JobChanges {
-  return {
-    added: added.filter(concerned),
-    changed: changed.filter(({ name }) => concerned(name)),
-    removed: removed.filter(concerned),
-    kept,
-  };
-}
-
-function together(a: JobChanges, b: JobChanges): JobChanges {
-  return {
-    added: [...a.added, ...b.added],
-    changed: [...a.changed, ...b.changed],
-    removed: [...a.removed, ...b.removed],
-    kept: [...a.kept, ...b.kept],
-  };
-}
 
 /** What the keeper says of services. */
 function withoutJobs(inherited: Inherited): Inherited {
