@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { ContainedRun, Containment } from "./containment.ts";
 import type { EndedRun, KeptExit, LiveRun, RunName, Spawn } from "./messages.ts";
 import { endOf, isAlive, isGone, monotonicMs, type ProcessStat, readStat, UNKNOWN_START } from "./process-identity.ts";
-import type { ChildOutput } from "./service-output.ts";
+import type { ChildFiles } from "./service-output.ts";
 
 interface Run extends ContainedRun {
   /** null: adopted from an earlier keeper; its exit status is known only if nobody reaps it. */
@@ -78,18 +78,18 @@ export class Children {
    * Starts the program as leader of its own session. What the kernel refuses comes back as a value, at once: Node throws
    * some of it and emits the rest, but the pid is there or missing when `spawn` returns.
    */
-  spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): ContainedRun | null {
+  spawn(order: Spawn, files: ChildFiles, onRefused: (code: string, message: string) => void): ContainedRun | null {
     this.#settle();
     const { service, run } = order;
     const other = this.#ofService(service);
     if (other !== null) {
       // The core knows better, usually. Whatever it thinks: never two.
-      output.close();
+      files.close();
       onRefused("EALREADY", other);
       return null;
     }
     const startedAt = monotonicMs();
-    const { made: child, enclosure } = this.#containment.enclose(() => this.#spawn(order, output, onRefused));
+    const { made: child, enclosure } = this.#containment.enclose(() => this.#spawn(order, files, onRefused));
     const pid = child?.pid;
     if (child === null || pid === undefined) return null;
     const startTicks = readStat(pid)?.startTicks ?? UNKNOWN_START;
@@ -103,7 +103,7 @@ export class Children {
     return contained;
   }
 
-  #spawn(order: Spawn, output: ChildOutput, onRefused: (code: string, message: string) => void): ChildProcess | null {
+  #spawn(order: Spawn, files: ChildFiles, onRefused: (code: string, message: string) => void): ChildProcess | null {
     let oldUmask: number | null = null;
     try {
       if (order.umask !== null) oldUmask = process.umask(order.umask);
@@ -112,7 +112,7 @@ export class Children {
         cwd: order.cwd,
         env: order.env,
         detached: true,
-        stdio: ["ignore", output.stdout, output.stderr],
+        stdio: [files.stdin, files.stdout, files.stderr],
       });
       if (child.pid !== undefined) return child;
       child.on("error", (error: NodeJS.ErrnoException) => onRefused(error.code ?? "UNKNOWN", error.message));
@@ -123,7 +123,7 @@ export class Children {
       return null;
     } finally {
       if (oldUmask !== null) process.umask(oldUmask);
-      output.close();
+      files.close();
     }
   }
 

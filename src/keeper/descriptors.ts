@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** For what comes and goes: a spawn takes five at a time, a rotation with gzip six, a new core four. */
+/** For what comes and goes: a spawn takes seven at a time, a rotation with gzip six, a new core four. */
 const KEPT_FREE = 16;
 /** Of the keeper itself, opened after this is counted: the channel to the core, pipes of Node.js for signals. */
 const STILL_TO_COME = 4;

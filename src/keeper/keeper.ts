@@ -204,7 +204,7 @@ export class Keeper {
       // Where the pipes of many could not be made together, this one may be, or throws its own reason.
       if (!output.isReadyFor(order.logs)) preparePipes(this.#pipeDir, [order]);
       output.configure(order.logs);
-      const live = this.#children.spawn(order, output.openForChild(order.uid), refuse);
+      const live = this.#children.spawn(order, output.openForChild(order), refuse);
       if (live === null) return;
       this.#recordIs(live);
       const { pid, startTicks, startedAt } = live;

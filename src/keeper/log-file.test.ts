@@ -419,6 +419,95 @@ test(
   }),
 );
 
+/** A log whose beginning is kept, and what is there of it. */
+function longOutput(directory: string, changes: Partial<LogSettings> = {}) {
+  const settings = { maxSizeBytes: 80, keep: 1, keepHeadBytes: 50, ...changes };
+  return {
+    open: () => open(directory, settings),
+    parts() {
+      const [head, before, last] = ["web.log.head", "web.log.1", "web.log"].map((name) => {
+        const path = join(directory, name);
+        return existsSync(path) ? readFileSync(path, "latin1") : "";
+      }) as [string, string, string];
+      const [line = "", leftOut = "0"] = /\n?svcd: (\d+) bytes of output are left out here\n$/.exec(head) ?? [];
+      const isOwnLine = line.startsWith("\n") && !head.slice(0, -line.length + 1).endsWith("\n\n");
+      const beginning = line === "" ? head : head.slice(0, head.length - line.length + (isOwnLine ? 1 : 0));
+      return { head, beginning, leftOut: Number(leftOut), end: before + last };
+    },
+  };
+}
+
+test(
+  "of a long output the beginning and the end are kept, and what lies between is counted, whichever keeper writes it",
+  inDirectory((directory) => {
+    const lines = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(lines, fc.integer({ min: 0, max: 60 }), (lengths, restart) => {
+        for (const name of readdirSync(directory)) rmSync(join(directory, name));
+        const { open: openLog, parts } = longOutput(directory);
+        let log = openLog();
+        const all = lengths.map((length, n) => `${`${n} `.padEnd(length, "x")}\n`);
+        for (const [n, line] of all.entries()) {
+          if (n === restart) {
+            log.close();
+            log = openLog();
+          }
+          log.write(Buffer.from(line));
+        }
+        log.close();
+        const { beginning, leftOut, end } = parts();
+        const text = all.join("");
+        assert.equal(text.slice(0, beginning.length), beginning);
+        assert.ok(text.endsWith(end));
+        assert.equal(beginning.length + leftOut + end.length, text.length);
+        assert.ok(beginning.length <= 50 && end.length <= 160);
+        assert.ok(text.length <= 130 || beginning.length > 9); // Room for one line at least.
+      }),
+    );
+  }),
+);
+
+test(
+  "a short output is one file, and one that fits beginning and end loses nothing",
+  inDirectory((directory) => {
+    const { open: openLog, parts } = longOutput(directory);
+    const log = openLog();
+    log.write(Buffer.from("12345678\n".repeat(5)));
+    assert.deepEqual(readdirSync(directory), ["web.log"]);
+    log.write(Buffer.from("12345678\n".repeat(13)));
+    const { head, end } = parts();
+    assert.equal(head + end, "12345678\n".repeat(18));
+    assert.deepEqual([log.base, log.rotated, log.position], [45 + 72, [45], 18 * 9]);
+    log.clear();
+    assert.deepEqual(readdirSync(directory), ["web.log"]);
+    log.write(Buffer.from("12345678\n".repeat(6)));
+    assert.equal(parts().head, "12345678\n".repeat(5));
+  }),
+);
+
+test(
+  "a line that never ends is cut where the beginning ends, and nothing of it is counted twice",
+  inDirectory((directory) => {
+    const { open: openLog, parts } = longOutput(directory);
+    const log = openLog();
+    for (let n = 0; n < 100; n++) log.write(Buffer.alloc(1_000, "."));
+    const { head, end } = parts();
+    assert.ok(head.length >= 65_536 && head.length < 68_000, `${head.length}`);
+    assert.equal(head.length + end.length, 100_000);
+  }),
+);
+
+test(
+  "who keeps nothing of the beginning is told all the same how much is gone",
+  inDirectory((directory) => {
+    const { open: openLog, parts } = longOutput(directory, { keepHeadBytes: 0 });
+    openLog().write(Buffer.from("12345678\n".repeat(40)));
+    const { head, end, leftOut } = parts();
+    assert.equal(head, `svcd: ${leftOut} bytes of output are left out here\n`);
+    assert.equal(end.length + leftOut, 360);
+  }),
+);
+
 function cannotMount(): string | false {
   const directory = mkdtempSync(join(tmpdir(), "svcd-mount-"));
   const can = spawnSync("mount", ["-t", "tmpfs", "tmpfs", directory]).status === 0;

@@ -5,6 +5,9 @@
  * ends: then it goes on in the next file. Nothing here throws: a disk that refuses bytes costs those bytes, which are counted, and as soon as it takes bytes again a
  * line in the log says how many are missing. A rotation that fails costs nothing: the file grows beyond its limit until
  * a later one works.
+ *
+ * Of a run that may print a gigabyte the beginning says most: with `keepHeadBytes` the first file becomes `PATH.head` and stays.
+ * What is rotated away later is counted in a line at its end, so that `cat PATH.head PATH.1 PATH` tells all there is to know.
  */
 import { spawn } from "node:child_process";
 import {
@@ -33,6 +36,8 @@ const NEWLINE = 10;
 const LOOK_EVERY_MS = 1_000;
 /** How far a line may lead a file beyond its limit: more is a program that never ends its line, and would fill the disk. */
 const LONGEST_LINE_BYTES = 16 * 1_048_576;
+/** The same of a beginning that is kept for ever. */
+const LONGEST_LINE_OF_HEAD_BYTES = 65_536;
 /** How long a file grows on after a rotation that failed, before the next attempt. */
 const ROTATE_AGAIN_MS = 1_000;
 /** How often a log that loses bytes says how many by now. */
@@ -49,6 +54,8 @@ export class LogFile {
   #inode = 0;
   #size = 0;
   #endsInLine = false;
+  /** What is written now will be the beginning that is kept. */
+  #isHead = false;
   #lookAt = 0;
   #rotateAt = 0;
   #tellLossAt = 0;
@@ -123,6 +130,8 @@ export class LogFile {
       this.#reopen();
     }
     removeRotated(this.settings.path, 1);
+    if (this.settings.keepHeadBytes !== undefined) removeQuietly(headOf(this.settings));
+    this.#lookForHead();
     this.#onMoved();
   }
 
@@ -137,10 +146,14 @@ export class LogFile {
     this.#fd = null;
   }
 
+  get #limit(): number {
+    return this.#isHead ? (this.settings.keepHeadBytes ?? 0) : this.settings.maxSizeBytes;
+  }
+
   /** How many bytes the file takes before it must be rotated. */
   #room(): number {
     if (monotonicMs() < this.#rotateAt) return Number.POSITIVE_INFINITY;
-    return Math.max(this.settings.maxSizeBytes - this.#size, 0);
+    return Math.max(this.#limit - this.#size, 0);
   }
 
   /**
@@ -154,7 +167,8 @@ export class LogFile {
       if (fits >= from) return fits + 1;
     }
     if (!this.#endsInLine && this.#size > 0) return from;
-    if (this.#size >= this.settings.maxSizeBytes + LONGEST_LINE_BYTES) return from;
+    const longestLine = this.#isHead ? LONGEST_LINE_OF_HEAD_BYTES : LONGEST_LINE_BYTES;
+    if (this.#size >= this.#limit + longestLine) return from;
     const end = bytes.indexOf(NEWLINE, from);
     return end === -1 ? bytes.length : end + 1;
   }
@@ -252,6 +266,7 @@ export class LogFile {
       this.#inode = ino;
       this.#size = size;
       this.#endsInLine = endsInLine;
+      this.#lookForHead();
       return true;
     } catch (error) {
       if (fd !== null) closeQuietly(fd);
@@ -261,21 +276,73 @@ export class LogFile {
     }
   }
 
+  #lookForHead(): void {
+    const { keepHeadBytes = 0 } = this.settings;
+    this.#isHead = keepHeadBytes > 0 && !existsSync(headOf(this.settings));
+  }
+
   #rotate(): void {
-    const { path, keep } = this.settings;
-    if (!shift(path, keep)) {
+    const { path, keep, keepHeadBytes } = this.settings;
+    const isHead = this.#isHead;
+    const goes = keepHeadBytes === undefined || isHead ? 0 : keep === 0 ? this.#size : sizeOf(`${path}.${keep}`);
+    if (isHead ? !moved(path, headOf(this.settings)) : !shift(path, keep)) {
       this.#rotateAt = monotonicMs() + ROTATE_AGAIN_MS;
       return; // It is the same file as before, and still open.
     }
     this.close();
-    this.rotated = [this.base, ...this.rotated].slice(0, keep);
+    // What is kept as the beginning has no number, and so no place among the rotated.
+    if (!isHead) this.rotated = [this.base, ...this.rotated].slice(0, keep);
     this.base = this.position;
     this.#size = 0;
     this.#endsInLine = false;
     this.#open();
+    if (goes > 0) countLeftOut(headOf(this.settings), goes, this.#mode);
     this.#onMoved();
     if (this.settings.compress && keep > 1) compressLater(this.settings);
   }
+}
+
+function headOf({ path }: LogSettings): string {
+  return `${path}.head`;
+}
+
+function moved(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The line at the end of the beginning is written over in place: the number in it only grows, and no disk is too full for that.
+ * It is also the memory of the count, whichever keeper comes next.
+ */
+function countLeftOut(head: string, bytes: number, mode: number): void {
+  let fd: number | null = null;
+  try {
+    fd = openSync(head, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, mode);
+    const { size } = fstatSync(fd);
+    const end = Buffer.alloc(Math.min(size, LEFT_OUT_LINE_BYTES));
+    readSync(fd, end, 0, end.length, size - end.length);
+    const text = end.toString("latin1");
+    const [line, before] = LEFT_OUT_LINE.exec(text) ?? ["", "0"];
+    const start = line !== "" || text === "" || text.endsWith("\n") ? "" : "\n";
+    writeSync(fd, `${start}${leftOutLine(Number(before) + bytes)}`, size - line.length);
+  } catch {
+    // A disk that takes nothing: the count is too low, and the log itself says what it lost.
+  } finally {
+    if (fd !== null) closeQuietly(fd);
+  }
+}
+
+/** Longer than it ever gets. */
+const LEFT_OUT_LINE_BYTES = 100;
+const LEFT_OUT_LINE = /(?<=^|\n)svcd: (\d+) bytes of output are left out here\n$/;
+
+function leftOutLine(bytes: number): string {
+  return `svcd: ${bytes} bytes of output are left out here\n`;
 }
 
 /** Gives every file the next number and drops the last. Did it work? If not, the names are as before. */
@@ -405,6 +472,10 @@ function compress(job: Compression): void {
     if (input !== null) closeSync(input);
     if (output !== null) closeSync(output);
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function inodeOf(path: string): number {

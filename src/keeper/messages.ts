@@ -15,6 +15,11 @@ export interface LogSettings {
   readonly keep: number;
   readonly timestamps: boolean;
   readonly compress: boolean;
+  /**
+   * So much of the beginning is kept for ever, in `PATH.head`; at its end stands how many bytes between it and the files after
+   * it were rotated away. Absent: the beginning goes as the rest does.
+   */
+  readonly keepHeadBytes?: number;
 }
 
 export type StreamName = "stdout" | "stderr";
@@ -41,6 +46,8 @@ export interface Spawn extends RunName {
   readonly umask: number | null;
   /** Who must be able to open the log pipe again (`/dev/stdout`); null: the keeper's own user. */
   readonly uid: number | null;
+  /** What it reads from its standard input; absent: nothing. */
+  readonly stdin?: string;
   readonly logs: ServiceLogs;
 }
 

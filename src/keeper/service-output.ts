@@ -3,6 +3,7 @@
  * the runs, so that the log goes on through restarts.
  */
 import { mkdirSync } from "node:fs";
+import { openInput } from "./child-input.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { LogFile } from "./log-file.ts";
 import { closeQuietly, LogPipe, makePipes } from "./log-pipe.ts";
@@ -17,8 +18,9 @@ interface Stream {
 /** Of a stream, for as long as it is kept: its pipe and its file. */
 const DESCRIPTORS = 2;
 
-/** File descriptors for a child's stdout and stderr. */
-export interface ChildOutput {
+/** File descriptors for a child. */
+export interface ChildFiles {
+  readonly stdin: number | "ignore";
   readonly stdout: number | "ignore";
   readonly stderr: number | "ignore";
   close(): void;
@@ -78,7 +80,7 @@ export class ServiceOutput {
     }
   }
 
-  openForChild(uid: number | null): ChildOutput {
+  openForChild({ uid, stdin: text }: { readonly uid: number | null; readonly stdin?: string }): ChildFiles {
     const opened: number[] = [];
     const close = (): void => opened.forEach(closeQuietly);
     const open = (name: StreamName): number | "ignore" => {
@@ -89,9 +91,11 @@ export class ServiceOutput {
       return fd;
     };
     try {
+      const stdin = text === undefined ? "ignore" : openInput(this.#pipeDir, text, uid);
+      if (stdin !== "ignore") opened.push(stdin);
       const stdout = open("stdout");
       const stderr = this.#logs.stderr === "stdout" ? stdout : open("stderr");
-      return { stdout, stderr, close };
+      return { stdin, stdout, stderr, close };
     } catch (error) {
       close(); // Too many open files: nothing of a start that fails may stay open.
       throw error;
