@@ -482,6 +482,7 @@ test(
     assert.deepEqual(readdirSync(directory), ["web.log"]);
     log.write(Buffer.from("12345678\n".repeat(6)));
     assert.equal(parts().head, "12345678\n".repeat(5));
+    assert.deepEqual(log.rotated, []); // It has no number: PATH.1 is not there.
   }),
 );
 
