@@ -48,6 +48,7 @@ export function runBounded(
   });
   const kill = (): void => {
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) signalGroup(child.pid);
+    child?.stdin?.destroy();
     child?.stdout?.destroy();
     child?.stderr?.destroy();
   };
@@ -64,6 +65,8 @@ export function runBounded(
     };
   }
   const { pid } = child;
+  child.stdin?.on("error", () => {}); // It ended without reading all of it; how it ended says whether that matters.
+  child.stdin?.end(launch.stdin);
   child.on("error", refused);
   child.stdout?.on("data", (bytes: Buffer) => tail.add(bytes));
   child.stderr?.on("data", (bytes: Buffer) => tail.add(bytes));
@@ -87,7 +90,7 @@ export function runBounded(
   };
 }
 
-function start({ file, argv, cwd, env, umask }: Launch): ChildProcess {
+function start({ file, argv, cwd, env, umask, stdin }: Launch): ChildProcess {
   const before = umask === null ? null : process.umask(umask);
   try {
     return asGiven(() =>
@@ -96,7 +99,7 @@ function start({ file, argv, cwd, env, umask }: Launch): ChildProcess {
         cwd,
         env,
         detached: true,
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       }),
     );
   } finally {

@@ -183,8 +183,9 @@ export class KeeperClient implements Processes {
 /** Where and how the output of a service, or of a run of a job, is kept. */
 export function logsOf({ name, logs }: Service, logDir: string): ServiceLogs {
   if (logs === null) return { stdout: null, stderr: null };
-  const { maxSizeBytes, keep, timestamps, compress } = logs;
-  const file = (path: string) => ({ path, maxSizeBytes, keep, timestamps, compress });
+  const { maxSizeBytes, keep, timestamps, compress, headBytes } = logs;
+  const head = headBytes === undefined ? {} : { keepHeadBytes: headBytes };
+  const file = (path: string) => ({ path, maxSizeBytes, keep, timestamps, compress, ...head });
   const jobRun = jobRunOf(name);
   const path = (stream: StreamName): string =>
     jobRun === null

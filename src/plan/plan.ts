@@ -141,6 +141,8 @@ export interface Logs {
   readonly timestamps: boolean;
   /** Rotated files from `.2` on become `.gz`. */
   readonly compress: boolean;
+  /** So much of the beginning is kept for ever: of a run of a job. Absent: nothing. */
+  readonly headBytes?: number;
   /** merged: one file, in the order written. separate: stderr goes to `NAME.stderr.log`. */
   readonly stderr: "merged" | "separate";
 }
