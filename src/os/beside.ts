@@ -24,6 +24,8 @@ export interface Filled {
   /** null: it became empty when its variables were filled in. */
   readonly hook: ResolvedHook | null;
   readonly env: Launch["env"];
+  /** As whom it runs; null: as svcd does. */
+  readonly user: string | null;
   /** Runs a command in the setting of the service. Answers later, never while this runs. */
   run(command: BesideCommand, onDone: OnDone): () => void;
   /** Without the values of variables that are secrets. */
@@ -59,6 +61,7 @@ export function fillIn(service: Service, hook: Service["on"] | null, options: Be
     filled: {
       hook: Object.values(resolved.hooks)[0] ?? null,
       env,
+      user: resolved.user,
       masked,
       run: (command, onDone) => run(plain, setting, command, options, (failure) => onDone(failure && masked(failure))),
     },
