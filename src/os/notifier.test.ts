@@ -9,8 +9,7 @@ import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { runLogPath } from "../places.ts";
 import type { JobDefinition, Notification, NotificationEvent } from "../plan/job.ts";
-import type { Service } from "../plan/plan.ts";
-import { readPlan } from "../plan/read.ts";
+import { planOf } from "../plan/testing.ts";
 import type { RunRecord } from "../schedule/run-record.ts";
 import { LinuxLauncher } from "./launcher.ts";
 import { LinuxNotifier, type NotifierOptions } from "./notifier.ts";
@@ -76,38 +75,10 @@ function notifier(t: TestContext, options: Partial<NotifierOptions> = {}) {
 }
 
 function backup(by: Notification["by"], on: readonly NotificationEvent[], yaml = ""): JobDefinition {
-  const source = { path: "services.d/backup.yaml", text: `command: tar c /home\n${yaml}` };
-  const plan = readPlan({ files: [source], settings: null, env: {} });
+  const plan = planOf({ "cron.d/backup.yaml": `schedule: "@daily"\ncommand: tar c /home\n${yaml}` });
   assert.deepEqual(plan.mistakes, []);
-  const service = plan.services.get("backup") as Service;
-  return { ...NOTHING_SPECIAL, name: "backup", description: "tar c /home", service, notify: [{ on, by }] };
+  return { ...(plan.jobs.get("backup") as JobDefinition), description: "tar c /home", notify: [{ on, by }] };
 }
-
-const NOTHING_SPECIAL = {
-  source: { file: "backup.yaml", line: 1, column: 1 },
-  schedules: [],
-  timezone: "UTC",
-  policy: {
-    overlap: "skip",
-    startDeadlineMs: null,
-    retries: { times: 0, delaysMs: [], on: "failure" },
-    timeoutMs: null,
-    successExitCodes: [0],
-    stopSignal: "SIGTERM",
-    stopGraceMs: 1_000,
-    stopTo: "group",
-  } as unknown as JobDefinition["policy"], // Nobody here looks at it.
-  onMissed: "once",
-  missedWindowMs: 0,
-  splayMs: 0,
-  lock: null,
-  concurrency: null,
-  whenBlocked: "wait",
-  keep: { successes: 50, failures: 50, forMs: null },
-  output: { headBytes: 65_536, tailBytes: 1_048_576 },
-  cleanEnvironment: false,
-  crontab: null,
-} as const;
 
 const failed: RunRecord = {
   job: "backup",

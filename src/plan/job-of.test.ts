@@ -46,6 +46,7 @@ test("two lines are a job: it runs once at a time, makes up for one day once, an
     keep: 1,
     timestamps: false,
     compress: false,
+    headBytes: 65_536,
     stderr: "merged",
   });
 });

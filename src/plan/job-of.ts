@@ -192,13 +192,14 @@ function outputOf(written: WrittenJob["output"]): JobOutput {
 }
 
 /** The log of one run: what is rotated away once keeps the tail whole, more is not wanted. */
-export function logsOf(written: WrittenJob["logs"], { tailBytes }: JobOutput): Logs | null {
+export function logsOf(written: WrittenJob["logs"], { headBytes, tailBytes }: JobOutput): Logs | null {
   if (written === "none") return null;
   return {
     maxSizeBytes: tailBytes,
     keep: 1,
     timestamps: written?.timestamps ?? false,
     compress: false,
+    headBytes,
     stderr: written?.stderr ?? "merged",
   };
 }
