@@ -11,12 +11,13 @@ import { dirname, join } from "node:path";
 import { EventLog } from "./control/event-log.ts";
 import { createControlServer, roomFor } from "./control/server.ts";
 import { localDaemon } from "./local-daemon.ts";
-import { groupIdOf } from "./os/accounts.ts";
+import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import { LinuxHooks } from "./os/hooks.ts";
 import { LinuxJobHistory } from "./os/job-history.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
+import { LinuxNotifier } from "./os/notifier.ts";
 import { OomWitness } from "./os/oom-witness.ts";
 import { openFiles } from "./os/open-files.ts";
 import { PlanSource, thisMachine } from "./os/plan-source.ts";
@@ -118,14 +119,17 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     say,
     keepOf: (job) => supervisor.jobDefinition(job)?.keep ?? null,
   });
+  const notifier = new LinuxNotifier({
+    launcher,
+    hostname: hostname(),
+    rootDir: root ?? dirname(where.services),
+    logDir: where.log,
+    user: accountOf(String(process.geteuid?.() ?? 0))?.name ?? "root",
+    say,
+  });
   const jobs: JobPorts = {
     history,
-    // In svcd's own log, for each who asked to be told.
-    notifier: {
-      notify: ({ name, notify }, event, { why }) => {
-        if (notify.some(({ on }) => on.includes(event))) log.warn(`${name}: ${event}: ${why}`);
-      },
-    },
+    notifier,
     launcher,
     boot: hello.bootId,
     host: hostname(),
@@ -276,6 +280,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   keeper.beforeLeaving(async () => {
     prober.close();
     hooks.close();
+    notifier.close();
     await server.close();
     history.close();
     await log.close();
