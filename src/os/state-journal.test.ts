@@ -3,7 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { JobDefinition } from "../plan/job.ts";
 import { planOf } from "../plan/testing.ts";
+import { newJob } from "../schedule/job.ts";
 import { newLife } from "../service/life.ts";
 import { StateJournal } from "./state-journal.ts";
 
@@ -97,4 +99,23 @@ test("a disk that takes nothing costs the memory of the next core, not this one,
   journal.record({ kind: "life", service: "web", life: lifeOf(1) });
   assert.equal(gone.memory().lives.get("web")?.lastRun, 100);
   assert.ok(said.length >= 1 && said.length <= 3);
+});
+
+test("jobs, what they were last, and when somebody last looked outlive the core and being written anew", (t) => {
+  const path = fresh(t);
+  const definition = { name: "backup" } as JobDefinition;
+  const mark = { settled: 5, lastRun: 3, paused: true, boot: "boot", open: [], told: [] };
+  const memory = { job: { ...newJob(3), paused: true }, settled: 5, mark };
+  const journal = new StateJournal(path, "boot", silent);
+  journal.record({ kind: "job definition", definition });
+  journal.record({ kind: "job", name: "backup", memory });
+  journal.record({ kind: "job", name: "old", memory });
+  journal.record({ kind: "looked", at: 7 });
+  journal.record({ kind: "gone", name: "old", lastRun: 9 });
+  new StateJournal(path, "boot", silent); // Writes it anew.
+  const known = new StateJournal(path, "boot", silent).memory();
+  assert.deepEqual(known.jobDefinitions.get("backup"), definition);
+  assert.deepEqual([...known.jobs], [["backup", memory]]);
+  assert.equal(known.lookedAt, 7);
+  assert.equal(known.lastRuns.get("old"), 9);
 });
