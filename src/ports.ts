@@ -213,6 +213,8 @@ export interface JobPorts {
   readonly history: JobHistory;
   readonly notifier: Notifier;
   readonly launcher: RunLauncher;
+  /** Absent: nobody measures here. */
+  readonly usages?: RunUsages;
   /** Names this start of the machine. */
   readonly boot: string;
   /** The machine's name: with a job's, it says where in its splay the job starts. */
@@ -252,6 +254,18 @@ export interface Open {
   /** null: it waits for another run, or is an attempt that is still to come. */
   readonly run: RunNumber | null;
   readonly cause: Cause;
+}
+
+/** What runs of jobs use, as far as this machine tells. */
+export interface RunUsages {
+  /** Of all its processes, until now or until its end, of which the last thousand are known. */
+  of(job: string, run: RunNumber): RunUsage;
+}
+
+/** null: not known. */
+export interface RunUsage {
+  readonly cpuMs: number | null;
+  readonly peakMemoryBytes: number | null;
 }
 
 /** Tells people about runs; bounded in time and number, and never waited for. */

@@ -31,6 +31,8 @@ export class Cgroups implements Containment {
   /** Its directory; null: the keeper is in no fresh cgroup, and runs are found by looking until it is. */
   #pad: string | null = null;
   #made = 0;
+  /** What its cgroup had used before a measured run began: the keeper's own time in the pad. */
+  readonly #usedBefore = new Map<string, number>();
   readonly #toRemove = new Set<string>();
 
   /** null: there is no cgroup v2 here that we may write. `scan` finds runs that have no cgroup. */
@@ -63,12 +65,17 @@ export class Cgroups implements Containment {
     return this.#pad;
   }
 
-  enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: string | null } {
+  enclose<Made>(
+    act: () => Made | null,
+    isMeasured = false,
+  ): { readonly made: Made | null; readonly enclosure: string | null } {
     if (this.#pad === null) this.#enterPad();
     const pad = this.#pad;
+    const usedBefore = isMeasured && pad !== null ? cpuMsIn(pad) : null;
     const made = act();
     if (made === null || pad === null) return { made, enclosure: null };
     this.#enterPad();
+    if (usedBefore !== null && this.#pad !== null) this.#usedBefore.set(pad, usedBefore);
     // Could the keeper not leave, then this cgroup can never be killed: the run is found by looking.
     return { made, enclosure: this.#pad === null ? null : pad };
   }
@@ -83,8 +90,15 @@ export class Cgroups implements Containment {
 
   cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun> {
     const clear = new Set(runs.filter(({ enclosure }) => enclosure !== null && removeTree(enclosure)));
+    for (const { enclosure } of clear) this.#usedBefore.delete(enclosure ?? "");
     const without = runs.filter(({ enclosure }) => enclosure === null);
     return without.length === 0 ? clear : new Set([...clear, ...this.#scan.cleared(without)]);
+  }
+
+  cpuMsOf({ enclosure }: ContainedRun): number | null {
+    const before = enclosure === null ? undefined : this.#usedBefore.get(enclosure);
+    const now = enclosure === null || before === undefined ? null : cpuMsIn(enclosure);
+    return now === null || before === undefined ? null : now - before;
   }
 
   kill(run: ContainedRun): void {
@@ -200,6 +214,12 @@ function removeTree(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** There in every cgroup, whatever controllers are enabled (cgroup-v2.rst, "cpu.stat"). */
+function cpuMsIn(path: string): number | null {
+  const line = lines(`${path}/cpu.stat`).find((one) => one.startsWith("usage_usec "));
+  return line === undefined ? null : Math.round(Number(line.slice("usage_usec ".length)) / 1_000);
 }
 
 function directoriesIn(path: string): string[] {

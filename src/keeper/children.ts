@@ -26,7 +26,7 @@ interface Ending {
 export interface ChildrenListener {
   onExit(ended: EndedRun): void;
   /** What the main process had left behind is gone. */
-  onGone(name: RunName): void;
+  onGone(name: RunName, cpuMs: number | null): void;
   onSurvived(name: RunName, survivors: readonly string[]): void;
 }
 
@@ -89,7 +89,10 @@ export class Children {
       return null;
     }
     const startedAt = monotonicMs();
-    const { made: child, enclosure } = this.#containment.enclose(() => this.#spawn(order, files, onRefused));
+    const { made: child, enclosure } = this.#containment.enclose(
+      () => this.#spawn(order, files, onRefused),
+      order.isMeasured,
+    );
     const pid = child?.pid;
     if (child === null || pid === undefined) return null;
     const startTicks = readStat(pid)?.startTicks ?? UNKNOWN_START;
@@ -192,9 +195,12 @@ export class Children {
   }
 
   #noteCleared(): void {
-    for (const { service, run } of this.#containment.cleared([...this.#uncleared.values()])) {
-      this.#uncleared.delete(keyOf({ service, run }));
-      this.#listener.onGone({ service, run });
+    const runs = [...this.#uncleared.values()];
+    const used = this.#usedBy(runs);
+    for (const run of this.#containment.cleared(runs)) {
+      const name = { service: run.service, run: run.run };
+      this.#uncleared.delete(keyOf(name));
+      this.#listener.onGone(name, used.get(run) ?? null);
     }
   }
 
@@ -224,12 +230,21 @@ export class Children {
     if (this.#justEnded.length === 0) return;
     const ended = this.#justEnded;
     this.#justEnded = [];
+    const used = this.#usedBy(ended.map(({ run }) => run));
     const cleared = this.#containment.cleared(ended.map(({ run }) => run));
     for (const { run, exit, at } of ended) {
       const isClear = cleared.has(run);
       if (!isClear) this.#uncleared.set(keyOf(run), run);
-      this.#listener.onExit({ is: "exited", service: run.service, run: run.run, pid: run.pid, exit, at, isClear });
+      const { service, run: number, pid } = run;
+      const cpuMs = used.get(run);
+      const known = cpuMs === undefined ? {} : { cpuMs };
+      this.#listener.onExit({ is: "exited", service, run: number, pid, exit, at, isClear, ...known });
     }
+  }
+
+  #usedBy(runs: readonly ContainedRun[]): ReadonlyMap<ContainedRun, number> {
+    const known = runs.map((run) => [run, this.#containment.cpuMsOf(run)] as const);
+    return new Map(known.filter((one): one is readonly [ContainedRun, number] => one[1] !== null));
   }
 
   #lookForTheDead(): void {

@@ -28,12 +28,20 @@ export interface ContainedRun extends LiveRun {
 export interface Containment {
   /** What the next `enclose` will use. */
   readonly nextEnclosure: string | null;
-  /** Starts something inside an enclosure of its own. `act` answers null where nothing was started. */
-  enclose<Made>(act: () => Made | null): { readonly made: Made | null; readonly enclosure: string | null };
+  /**
+   * Starts something inside an enclosure of its own. `act` answers null where nothing was started. `isMeasured`: `cpuMsOf` will
+   * be asked.
+   */
+  enclose<Made>(
+    act: () => Made | null,
+    isMeasured?: boolean,
+  ): { readonly made: Made | null; readonly enclosure: string | null };
   /** The enclosure that a process is in, perhaps with others; null: none of ours. */
   enclosureOf(pid: number): string | null;
   /** Their leaders have ended: of which is nothing else alive? What held those together is cleaned away. */
   cleared(runs: readonly ContainedRun[]): ReadonlySet<ContainedRun>;
+  /** Processor time of all its processes so far, to be asked before it is cleared; null: not measured, or not known here. */
+  cpuMsOf(run: ContainedRun): number | null;
   /** KILL for everything of it, the leader included. */
   kill(run: ContainedRun): void;
   /** What of it is alive. */

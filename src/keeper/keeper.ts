@@ -73,7 +73,7 @@ export class Keeper {
     encloseApartBy((act) => this.#apart(act));
     this.#children = new Children(this.#containment, {
       onExit: (ended) => this.#whenEnded(ended),
-      onGone: (name) => this.#whenGone(name),
+      onGone: (name, cpuMs) => this.#whenGone(name, cpuMs === null ? {} : { cpuMs }),
       onSurvived: ({ service, run }, survivors) => this.#core.tell({ is: "survived", service, run, survivors }),
     });
     this.#core = new CoreProcess({
@@ -258,12 +258,12 @@ export class Keeper {
     }
   }
 
-  #whenGone({ service, run }: RunName): void {
+  #whenGone({ service, run }: RunName, used: { readonly cpuMs?: number }): void {
     const ended = this.#ended.get(keyOf({ service, run }));
-    if (ended !== undefined) this.#ended.set(keyOf(ended), { ...ended, isClear: true });
+    if (ended !== undefined) this.#ended.set(keyOf(ended), { ...ended, ...used, isClear: true });
     this.#outputs.get(service)?.drain();
     this.#journal.record({ fact: "over", service, run });
-    this.#core.tell({ is: "gone", service, run });
+    this.#core.tell({ is: "gone", service, run, ...used });
     if (this.#stopsWithoutCore && this.#children.isEmpty) this.#leave(this.#stopping ?? 0);
   }
 

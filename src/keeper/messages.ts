@@ -48,6 +48,8 @@ export interface Spawn extends RunName {
   readonly uid: number | null;
   /** What it reads from its standard input; absent: nothing. */
   readonly stdin?: string;
+  /** What it uses shall be told at its end, as far as the machine tells. */
+  readonly isMeasured?: boolean;
   readonly logs: ServiceLogs;
 }
 
@@ -137,7 +139,7 @@ export type Report =
   | (RunName & { readonly is: "refused"; readonly code: string; readonly message: string })
   | EndedRun
   /** What its main process left behind is no longer there. */
-  | (RunName & { readonly is: "gone" })
+  | (RunName & { readonly is: "gone"; readonly cpuMs?: number })
   /** What KILL has not ended for a second or more, in words. */
   | (RunName & { readonly is: "survived"; readonly survivors: readonly string[] })
   /** A watched log has grown, or the current file of any log begins elsewhere than before. */
@@ -154,6 +156,8 @@ export interface EndedRun extends RunName {
   readonly at: number;
   /** false: something of the run outlives its main process; "gone" follows. */
   readonly isClear: boolean;
+  /** Processor time of all processes of the run until now. Absent: not measured, or not known. */
+  readonly cpuMs?: number;
 }
 
 export type ContainmentWay = "cgroup" | "subreaper" | "scan";

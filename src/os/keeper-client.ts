@@ -62,7 +62,9 @@ export class KeeperClient implements Processes {
   }
 
   spawn(service: Service, run: RunNumber, launch: Launch): void {
-    this.#order({ do: "spawn", service: service.name, run, ...launch, logs: logsOf(service, this.#logDir) });
+    const { name } = service;
+    const isMeasured = jobRunOf(name) !== null; // Of services is told what they use now, not all in all.
+    this.#order({ do: "spawn", service: name, run, ...launch, isMeasured, logs: logsOf(service, this.#logDir) });
   }
 
   signal(service: string, run: RunNumber, signal: Signal, to: "main" | "group"): void {
