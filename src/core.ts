@@ -22,6 +22,7 @@ import { OomWitness } from "./os/oom-witness.ts";
 import { openFiles } from "./os/open-files.ts";
 import { PlanSource, thisMachine } from "./os/plan-source.ts";
 import { LinuxProber } from "./os/prober.ts";
+import { LinuxRunUsages } from "./os/run-usage.ts";
 import { StateJournal } from "./os/state-journal.ts";
 import { SvcdLog } from "./os/svcd-log.ts";
 import { SystemClock } from "./os/system-clock.ts";
@@ -127,10 +128,14 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     user: accountOf(String(process.geteuid?.() ?? 0))?.name ?? "root",
     say,
   });
+  const usages = new LinuxRunUsages();
+  for (const live of hello.live) usages.began(live);
+  for (const { service, cpuMs } of hello.ended) usages.ended(service, cpuMs ?? null);
   const jobs: JobPorts = {
     history,
     notifier,
     launcher,
+    usages,
     boot: hello.bootId,
     host: hostname(),
   };
@@ -318,12 +323,15 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   return (report) => {
     switch (report.is) {
       case "spawned":
+        usages.began(report);
         return supervisor.spawned(report);
       case "refused":
         return supervisor.refused(report.service, report.run, report.code, report.message);
       case "exited":
+        usages.ended(report.service, report.cpuMs ?? null);
         return supervisor.exited(report);
       case "gone":
+        usages.ended(report.service, report.cpuMs ?? null);
         return supervisor.gone(report.service, report.run);
       case "survived":
         return supervisor.survived(report.service, report.run, report.survivors);
