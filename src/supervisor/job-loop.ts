@@ -320,7 +320,7 @@ export class JobLoop {
       member.job = job;
       effects.push(...more);
       for (const effect of more) {
-        const record = recordOf(name, effect, now);
+        const record = this.#recordOf(name, effect, now);
         if (record !== null) untold.push({ record, streak });
       }
     }
@@ -336,6 +336,13 @@ export class JobLoop {
     this.#deadlines.set(name, jobDeadline(member.job, policy));
     for (const effect of effects) this.#do(name, member, effect);
     this.#forgetProcesses(name, member, before.runs);
+  }
+
+  #recordOf(name: string, effect: JobEffect, now: Now): RunRecord | null {
+    if (effect.do === "record skipped") return skippedRecord(name, effect.cause, effect.reason, now);
+    if (effect.do !== "record") return null;
+    const record = endRecord(name, effect.end, effect.retryAt, now);
+    return { ...record, ...this.#jobPorts.usages?.of(name, effect.end.run) };
   }
 
   #record(name: string, member: JobMember): void {
@@ -568,11 +575,6 @@ function markOf({ high, boot, job, untold }: JobMember): JobMark {
 /** Nothing of it runs or waits. */
 export function isIdle({ runs, queued, catchUps, retries }: Job): boolean {
   return runs.length === 0 && queued === null && catchUps.length === 0 && retries.length === 0;
-}
-
-function recordOf(name: string, effect: JobEffect, now: Now): RunRecord | null {
-  if (effect.do === "record") return endRecord(name, effect.end, effect.retryAt, now);
-  return effect.do === "record skipped" ? skippedRecord(name, effect.cause, effect.reason, now) : null;
 }
 
 function thingsOf({ lock, concurrency }: JobDefinition): string[] {
