@@ -11,7 +11,16 @@
  *
  * No controller is enabled anywhere. A cgroup that cannot be made costs the run its cgroup, not its start.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ContainedRun, Containment } from "./containment.ts";
@@ -39,22 +48,14 @@ export class Cgroups implements Containment {
   static open(runDir: string, scan: ProcessScan): Cgroups | null {
     const own = ownCgroup();
     if (own === null) return null;
-    const cgroups = new Cgroups(own.mount, `${own.directory}/svcd-${checksum(runDir)}`, scan);
-    return cgroups.#pad === null ? null : cgroups;
+    const base = `${own.directory}/svcd-${checksum(runDir)}`;
+    return isUsable(own.directory, base) ? new Cgroups(own.mount, base, scan) : null;
   }
 
   private constructor(mount: Mount, base: string, scan: ProcessScan) {
     this.#mount = mount;
     this.#base = base;
     this.#scan = scan;
-    try {
-      mkdirSync(base, { mode: 0o755 });
-    } catch {
-      // It is there, or cannot be: the pad tells.
-    }
-    this.#enterPad();
-    // Before Linux 5.14 there is no `cgroup.kill`.
-    if (this.#pad !== null && !existsSync(`${this.#pad}/cgroup.kill`)) this.#pad = null;
   }
 
   get place(): string {
@@ -78,6 +79,18 @@ export class Cgroups implements Containment {
     if (usedBefore !== null && this.#pad !== null) this.#usedBefore.set(pad, usedBefore);
     // Could the keeper not leave, then this cgroup can never be killed: the run is found by looking.
     return { made, enclosure: this.#pad === null ? null : pad };
+  }
+
+  /** The first is started where svcd was: so it need not wait for the keeper's first move. */
+  apart<Made>(act: () => Made): Made {
+    if (this.#made === 0) {
+      const made = act();
+      this.#enterPad();
+      return made;
+    }
+    const { made, enclosure } = this.enclose(act);
+    this.#release(enclosure);
+    return made as Made;
   }
 
   /** Also of an earlier svcd for the same run directory that was started elsewhere. */
@@ -119,7 +132,7 @@ export class Cgroups implements Containment {
     });
   }
 
-  release(enclosure: string | null): void {
+  #release(enclosure: string | null): void {
     if (enclosure !== null) this.#toRemove.add(enclosure);
     for (const directory of this.#toRemove) if (removeTree(directory)) this.#toRemove.delete(directory);
   }
@@ -152,6 +165,21 @@ export class Cgroups implements Containment {
     } catch {
       removeTree(path);
     }
+  }
+}
+
+/** Tried without moving anybody. Before Linux 5.14 there is no `cgroup.kill`. */
+function isUsable(own: string, base: string): boolean {
+  const probe = `${base}/probe.${process.pid}`;
+  try {
+    mkdirSync(probe, { recursive: true, mode: 0o755 });
+    for (const directory of [own, probe]) accessSync(`${directory}/cgroup.procs`, constants.W_OK);
+    accessSync(`${probe}/cgroup.kill`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    removeTree(probe);
   }
 }
 

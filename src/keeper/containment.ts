@@ -36,6 +36,8 @@ export interface Containment {
     act: () => Made | null,
     isMeasured?: boolean,
   ): { readonly made: Made | null; readonly enclosure: string | null };
+  /** Starts something that is no part of any run. */
+  apart<Made>(act: () => Made): Made;
   /** The enclosure that a process is in, perhaps with others; null: none of ours. */
   enclosureOf(pid: number): string | null;
   /** Their leaders have ended: of which is nothing else alive? What held those together is cleaned away. */
@@ -46,8 +48,6 @@ export interface Containment {
   kill(run: ContainedRun): void;
   /** What of it is alive. */
   members(run: ContainedRun): readonly ProcessStat[];
-  /** Nothing will be in there any more, or soon. */
-  release(enclosure: string | null): void;
   /** Removes what earlier keepers left and nothing is in. */
   tidy(): void;
   /** svcd ends, and leaves nothing of its own behind. */

@@ -70,7 +70,7 @@ export class Keeper {
     mkdirSync(this.#pipeDir, { recursive: true, mode: 0o700 });
     this.#journal = new RunJournal(`${options.runDir}/runs.journal`, this.#boot);
     this.#containment = options.contained.containment;
-    encloseApartBy((act) => this.#apart(act));
+    encloseApartBy((act) => this.#containment.apart(act));
     this.#children = new Children(this.#containment, {
       onExit: (ended) => this.#whenEnded(ended),
       onGone: (name, cpuMs) => this.#whenGone(name, cpuMs === null ? {} : { cpuMs }),
@@ -226,13 +226,6 @@ export class Keeper {
       this.#outputs.set(service, output);
     }
     return output;
-  }
-
-  /** A cgroup of its own, removed once what is in it has ended. */
-  #apart<Made>(act: () => Made): Made {
-    const { made, enclosure } = this.#containment.enclose(act);
-    this.#containment.release(enclosure);
-    return made as Made;
   }
 
   #leave(status: number): void {

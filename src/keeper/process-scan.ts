@@ -35,6 +35,10 @@ export class ProcessScan implements Containment {
     return { made: act(), enclosure: null };
   }
 
+  apart<Made>(act: () => Made): Made {
+    return act();
+  }
+
   enclosureOf(): null {
     return null;
   }
@@ -93,8 +97,6 @@ export class ProcessScan implements Containment {
     }
     return [...found.values()].filter((stat) => !isOver(stat));
   }
-
-  release(): void {}
 
   tidy(): void {}
 

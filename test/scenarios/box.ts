@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -21,6 +22,7 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TestContext } from "node:test";
+import { crc32 } from "node:zlib";
 import { type Control, control } from "../../src/control/client.ts";
 import type { ServiceStatus } from "../../src/control/daemon.ts";
 import { readStat } from "../../src/keeper/process-identity.ts";
@@ -304,7 +306,25 @@ export class Box {
       for (const pid of left) kill(pid, "SIGKILL");
       await new Promise((again) => setTimeout(again, 10));
     }
+    removeCgroupsOf(this.path("run"));
     rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** An svcd that was killed leaves its empty cgroups to the next one, and here there is none. */
+function removeCgroupsOf(runDir: string): void {
+  const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "latin1"))?.[1] ?? "/";
+  for (const mount of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+    const base = join(mount, own, `svcd-${crc32(runDir).toString(16).padStart(8, "0")}`);
+    if (!existsSync(base)) continue;
+    const below = readdirSync(base, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    for (const path of [...below.map(({ name }) => join(base, name)), base]) {
+      try {
+        rmdirSync(path);
+      } catch {
+        // Somebody is still on the way out of it.
+      }
+    }
   }
 }
 
