@@ -141,6 +141,17 @@ test("a clock that is set forward by ten minutes: the fixed job runs once", () =
   assert.deepEqual(day.did, ["minutely 12:10 schedule", "fixed 12:05 catch-up", "minutely 12:11 schedule"]);
 });
 
+test("who asks for the alarm after the clock was set is to look at once, and not by the old time", () => {
+  for (const byMs of [-10 * MINUTE, 10 * MINUTE]) {
+    const watch = new Watch();
+    watch.put("minutely", "* * * * *");
+    watch.setClock(byMs);
+    assert.equal(watch.queue.wakeAt(watch.now), watch.now.monotonic);
+    watch.looks();
+    assert.ok(watch.queue.wakeAt(watch.now) > watch.now.monotonic);
+  }
+});
+
 test("a clock that is set back by more than three hours is another time for every job", () => {
   const day = watch();
   day.passes(6 * MINUTE);

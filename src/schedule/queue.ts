@@ -82,8 +82,9 @@ export class Queue {
     return this.#jobs.get(name)?.next ?? null;
   }
 
-  /** When to look next, at the latest. */
+  /** When to look next, at the latest: at once when the clock was set since the last look, or the alarm would be by the old time. */
   wakeAt(now: Clocks): Instant {
+    if (this.#jumpMs(now) !== 0) return now.monotonic;
     const next = this.#starts.next();
     const sleepMs = next === null ? LONGEST_SLEEP_MS : Math.min(LONGEST_SLEEP_MS, Math.max(0, next - now.wall));
     return now.monotonic + sleepMs;
@@ -91,11 +92,9 @@ export class Queue {
 
   /** A look at the clocks. What is due is handed out once; whoever takes it writes down that it is, before it is started. */
   wake(now: Clocks): Wake {
-    const passedMs = now.monotonic - this.#last.monotonic;
-    const drift = now.wall - this.#last.wall - passedMs;
-    const jumpMs = Math.abs(drift) > SMALLEST_JUMP_MS ? drift : 0;
+    const jumpMs = this.#jumpMs(now);
     // When the clock was set nobody saw; what became due on it since then must not be left out.
-    if (jumpMs !== 0) this.#clockJumped(jumpMs, now.wall - passedMs);
+    if (jumpMs !== 0) this.#clockJumped(jumpMs, now.wall - (now.monotonic - this.#last.monotonic));
     const stallMinutes = Math.floor(now.wall / MINUTE_MS) - Math.floor(this.#lookedAt / MINUTE_MS);
     const starting = this.#starts.due(now.wall).map((name) => ({ name, entry: this.#jobs.get(name)! }));
     starting.sort((a, b) => a.entry.next!.at - b.entry.next!.at || (a.name < b.name ? -1 : 1));
@@ -109,6 +108,11 @@ export class Queue {
     this.#last = now;
     this.#lookedAt = now.wall;
     return { due, jumpMs };
+  }
+
+  #jumpMs(now: Clocks): number {
+    const drift = now.wall - this.#last.wall - (now.monotonic - this.#last.monotonic);
+    return Math.abs(drift) > SMALLEST_JUMP_MS ? drift : 0;
   }
 
   #plan(name: string, entry: Entry): void {
