@@ -5,6 +5,7 @@
 import { existsSync, fstatSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Screen, World } from "./cli/call.ts";
+import { StandardInput } from "./cli/input.ts";
 import { main } from "./cli/main.ts";
 
 /** Put in by the build. */
@@ -13,6 +14,7 @@ declare const SVCD_VERSION: string | undefined;
 const world: World = {
   out: screen(1, () => process.stdout),
   err: screen(2, () => process.stderr),
+  input: new StandardInput(),
   env: process.env,
   uid: process.getuid!(),
   program: import.meta.filename,

@@ -35,7 +35,7 @@ const ARITHMETIC = [
   ...["clock-changes.ts", "explain.ts", "expression.ts", "lint.ts", "next.ts", "zone.ts"].map(
     (file) => `src/schedule/${file}`,
   ),
-  ...["src/plan/crontab.ts", "src/plan/crontab-lint.ts", "src/plan/cron-directory.ts"],
+  ...["src/plan/crontab.ts", "src/plan/crontab-lint.ts", "src/plan/crontab-user.ts", "src/plan/cron-directory.ts"],
   ...["type src/schedule/", "type src/plan/"],
 ];
 
@@ -111,7 +111,7 @@ const FLOORS: readonly Floor[] = [
   },
   {
     parts: ["src/cli/"],
-    may: [...CLIENT, ...ARITHMETIC, "node:*", "npm:*"],
+    may: [...CLIENT, ...ARITHMETIC, "src/os/accounts.ts", "node:*", "npm:*"], // Who is who is asked of the machine.
     why: "svctl knows the daemon by its control client only",
   },
   {

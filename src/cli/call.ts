@@ -14,9 +14,19 @@ export interface Screen {
   columns(): number;
 }
 
+/** stdin. A call waits until it is there: svctl has nothing else to do meanwhile. */
+export interface Input {
+  readonly isTTY: boolean;
+  /** All of it, or null when there is more than that. */
+  all(mostBytes: number): Buffer | null;
+  /** The next line without its newline, and not a byte more: what follows is for others, such as an editor. null: its end. */
+  line(): string | null;
+}
+
 export interface World {
   readonly out: Screen;
   readonly err: Screen;
+  readonly input: Input;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   /** The file that runs: what belongs to svctl lies beside it. */

@@ -221,6 +221,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./lint.ts"),
   },
   {
+    name: "crontab",
+    usage: "[-u USER] (-l | -e | -r [-i] | [-n] FILE | -)",
+    summary: "print, edit, remove or replace your crontab, as crontab(1) does",
+    options: ["list", "edit", "remove", "interactive", "user", "dry-run"],
+    words: [0, 1],
+    completes: null,
+    load: () => import("./crontab.ts"),
+  },
+  {
     name: "schema",
     usage: "[services | jobs | settings]",
     summary: "print the JSON Schema of the files in services.d or cron.d, or of svcd.yaml, for editors",

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { DaemonEvent, HealthReport, PlanReport, ServiceStatus, WhyReport } from "../control/daemon.ts";
-import type { Screen, World } from "./call.ts";
+import type { Input, Screen, World } from "./call.ts";
 import { main } from "./main.ts";
 
 export function service(changes: Partial<ServiceStatus> = {}): ServiceStatus {
@@ -181,6 +181,8 @@ interface Looks {
   readonly terminal?: number;
   readonly env?: Record<string, string>;
   readonly program?: string;
+  /** What stdin holds. */
+  readonly input?: string;
 }
 
 /** A svctl that runs; `interrupt` is Ctrl-C. */
@@ -204,7 +206,7 @@ export function running(
   words: string | readonly string[],
   looks: Looks = {},
 ): Running {
-  const { terminal, env = {}, program = "/nowhere/svctl.js" } = looks;
+  const { terminal, env = {}, program = "/nowhere/svctl.js", input = "" } = looks;
   const written = { out: "", err: "" };
   const interrupts = new Set<() => void>();
   const screen = (to: "out" | "err"): Screen => ({
@@ -217,6 +219,7 @@ export function running(
   const world: World = {
     out: screen("out"),
     err: screen("err"),
+    input: inputOf(input, terminal !== undefined),
     env: { PATH: process.env["PATH"], SVCD_ROOT: root, ...env },
     uid: process.getuid!(),
     program,
@@ -237,6 +240,21 @@ export function running(
     stderr: () => written.err,
     interrupt: () => {
       for (const then of interrupts) then();
+    },
+  };
+}
+
+function inputOf(text: string, isTTY: boolean): Input {
+  let rest = text;
+  return {
+    isTTY,
+    all: (mostBytes) => (rest.length > mostBytes ? null : Buffer.from(rest)),
+    line() {
+      if (rest === "") return null;
+      const end = rest.indexOf("\n") < 0 ? rest.length : rest.indexOf("\n");
+      const line = rest.slice(0, end);
+      rest = rest.slice(end + 1);
+      return line;
     },
   };
 }

@@ -1,22 +1,15 @@
 /** `svctl lint`: everything that is wrong or rarely meant in crontabs, without a daemon. */
-import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { distrust, jobFileKind, whyNoJobFile } from "../plan/cron-directory.ts";
 import { type CrontabForm, readCrontab } from "../plan/crontab.ts";
-import { lintCrontab, type Surroundings } from "../plan/crontab-lint.ts";
-import { formatMistake, type Mistake } from "../plan/mistake.ts";
-import { UTC, zoneNamed } from "../schedule/zone.ts";
 import { type Call, say, sayJson } from "./call.ts";
+import { counted, type Finding, findingsIn, sayFinding, surroundings } from "./crontab-findings.ts";
 import { EXIT, Failure, usage } from "./failure.ts";
 
 export const details = `
 Exit status 0: nothing found; 1: mistakes (lines that are not taken) or warnings. Files named *.system, /etc/crontab and those in
 /etc/cron.d have a user column, others if they say \`# svcd: user-column\`.`;
-
-interface Finding extends Mistake {
-  readonly severity: "mistake" | "warning";
-  readonly rule: string | null;
-}
 
 export async function run(call: Call): Promise<number> {
   const named = call.words.map((word) => call.world.absolute(word));
@@ -37,10 +30,7 @@ export async function run(call: Call): Promise<number> {
     const text = textOf(path);
     const crontab = readCrontab(text, path, formOf(path));
     jobs += crontab.jobs.length;
-    findings.push(...crontab.mistakes.map((mistake): Finding => ({ ...mistake, severity: "mistake", rule: null })));
-    findings.push(
-      ...lintCrontab(crontab, text, around).map((warning): Finding => ({ ...warning, severity: "warning" })),
-    );
+    findings.push(...findingsIn(crontab, text, around));
   }
   if (call.json) sayJson(call, findings.map(asJson));
   else sayFindings(call, paths.length, jobs, findings);
@@ -53,19 +43,10 @@ function asJson({ file, line, column, severity, rule, what, fix }: Finding) {
 
 function sayFindings(call: Call, files: number, jobs: number, findings: readonly Finding[]): void {
   const { out } = call.world;
-  for (const finding of findings) {
-    const mark =
-      finding.severity === "mistake" ? call.ink.paint("red", "mistake") : call.ink.paint("yellow", "warning");
-    const rule = finding.rule === null ? "" : ` [${finding.rule}]`;
-    say(out, `${mark}: ${formatMistake({ ...finding, what: `${finding.what}${rule}` })}\n`);
-  }
+  for (const finding of findings) sayFinding(out, call.ink, finding);
   const mistakes = findings.filter(({ severity }) => severity === "mistake").length;
   const found = [counted(mistakes, "mistake"), counted(findings.length - mistakes, "warning")].join(", ");
   say(out, `${counted(files, "file")}, ${counted(jobs, "job")}: ${findings.length === 0 ? "nothing found" : found}`);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function filesOf(directory: string): string[] {
@@ -113,26 +94,4 @@ function textOf(path: string): string {
 
 function formOf(path: string): CrontabForm {
   return path.endsWith(".system") || path === "/etc/crontab" || path.startsWith("/etc/cron.d/") ? "system" : "user";
-}
-
-function surroundings(call: Call): Surroundings {
-  const users = usersOf("/etc/passwd");
-  return {
-    now: call.world.now().getTime(),
-    zone: zoneNamed(new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC") ?? UTC,
-    isUser: (name) => (users === null ? null : users.has(name)),
-    isInCronsPath: (program) => ["/usr/bin", "/bin"].some((directory) => existsSync(join(directory, program))),
-  };
-}
-
-function usersOf(path: string): Set<string> | null {
-  try {
-    return new Set(
-      readFileSync(path, "utf8")
-        .split("\n")
-        .map((line) => line.split(":")[0]!),
-    );
-  } catch {
-    return null;
-  }
 }

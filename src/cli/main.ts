@@ -12,7 +12,7 @@ import { type CommandLine, parse, requireUseful, withItsLetters } from "./option
 export async function main(argv: readonly string[], world: World): Promise<number> {
   let line: CommandLine | null = null;
   try {
-    line = parse(argv);
+    line = parse(argv, (verb) => commandNamed(verb)?.options ?? []);
     return await run(line, world);
   } catch (error) {
     const { root, places } = placesOf(world, line?.options.root);

@@ -31,6 +31,14 @@ const SPECS = {
   tz: { value: "ZONE", says: "time zone of the schedule, like Europe/Berlin (default: the machine's)" },
   from: { value: "DATE", says: "from when on, like 2026-03-08 or 2026-03-08T06:30:00Z (default: now)" },
   dialect: { value: "DIALECT", says: "crontab (the default), or extended: seconds, L, W, #, as in YAML jobs" },
+  list: { short: "l", says: "print the crontab" },
+  edit: { short: "e", says: "change it in your editor ($VISUAL, $EDITOR)" },
+  remove: { short: "r", says: "remove it" },
+  interactive: { short: "i", says: "ask before it is removed" },
+  user: { short: "u", value: "USER", says: "whose crontab; that of others only as root" },
+  "dry-run": { short: "n", says: "only say what is wrong with the file" },
+  apply: { says: "do it (without: only say what would be done)" },
+  machine: { value: "DIR", says: "take DIR for /, like a disk that is mounted there (default: this machine)" },
 } as const satisfies Record<string, Spec>;
 
 export type OptionName = keyof typeof SPECS;
@@ -50,8 +58,14 @@ export interface CommandLine {
   readonly written: ReadonlyMap<OptionName, string>;
 }
 
-/** Throws a usage failure for an option that does not exist, lacks its value, or has one too many. */
-export function parse(argv: readonly string[]): CommandLine {
+/**
+ * Throws a usage failure for an option that does not exist, lacks its value, or has one too many. A letter that several
+ * options share is the one of the command before it (`usefulFor`): `-n` takes a value for `logs`, and none for `crontab`.
+ */
+export function parse(
+  argv: readonly string[],
+  usefulFor: (verb: string) => readonly OptionName[] = () => [],
+): CommandLine {
   const words: string[] = [];
   const options: { [Name in OptionName]?: string } = {};
   const written = new Map<OptionName, string>();
@@ -82,7 +96,7 @@ export function parse(argv: readonly string[]): CommandLine {
       count = Number(word.slice(1));
     } else if (word.startsWith("-") && word !== "-" && !word.includes(" ")) {
       for (let letters = word.slice(1); letters !== ""; ) {
-        const name = shortened(letters[0]!);
+        const name = shortened(letters[0]!, words[0] === undefined ? [] : usefulFor(words[0]));
         const after = letters.slice(1);
         const hasValue = takesValue(name);
         take(name, `-${letters[0]}`, hasValue && after !== "" ? after : null);
@@ -107,13 +121,13 @@ function named(spelled: string): OptionName {
   );
 }
 
-function shortened(letter: string): OptionName {
-  const name = OPTION_NAMES.find((option) => (SPECS[option] as Spec).short === letter);
+function shortened(letter: string, useful: readonly OptionName[]): OptionName {
+  const name = [...useful, ...OPTION_NAMES].find((option) => (SPECS[option] as Spec).short === letter);
   if (name === undefined) throw usage(`unknown option \`-${letter}\``, "svctl help lists all of them");
   return name;
 }
 
-/** `-n` is lines for `logs` and a count for `next`: a letter that several options share means the one the command has. */
+/** The same for letters before the command, as far as those options are alike: `-n 5 next` is a count. */
 export function withItsLetters(line: CommandLine, useful: readonly OptionName[]): CommandLine {
   const options: { [Name in OptionName]?: string } = { ...line.options };
   const written = new Map(line.written);

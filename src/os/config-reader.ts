@@ -16,7 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
-import { distrust, jobFileKind, whyNoJobFile } from "../plan/cron-directory.ts";
+import { distrust, jobFileKind, LARGEST_CRONTAB_BYTES, whyNoJobFile } from "../plan/cron-directory.ts";
 import { isMisnamed, isServiceFile } from "../plan/directory.ts";
 import type { Mistake } from "../plan/mistake.ts";
 
@@ -51,8 +51,6 @@ export interface ConfigPlaces {
 }
 
 const LARGEST_FILE = 256 * 1024;
-/** As many lines as cron takes (10,000), of usual length. */
-const LARGEST_CRONTAB = 1024 * 1024;
 /** In one directory. */
 const MOST_FILES = 5_000;
 /** Of all files together: what the core holds in memory. */
@@ -196,7 +194,7 @@ export class ConfigReader {
   }
 
   #mostBytes(path: string): number {
-    return dirname(path) === this.#places.cron && isCrontab(path) ? LARGEST_CRONTAB : LARGEST_FILE;
+    return dirname(path) === this.#places.cron && isCrontab(path) ? LARGEST_CRONTAB_BYTES : LARGEST_FILE;
   }
 
   /** cron's own rule. */

@@ -8,6 +8,9 @@ import { bad, type Flaw } from "./flaw.ts";
 
 export type JobFileKind = "crontab" | "system crontab" | "yaml";
 
+/** As many lines as cron takes (10,000), of usual length. */
+export const LARGEST_CRONTAB_BYTES = 1024 * 1024;
+
 /** What a file of `cron.d` is by its name; null: nothing to read. */
 export function jobFileKind(name: string): JobFileKind | null {
   if (name.length > 255 || NOTES.test(name)) return null;

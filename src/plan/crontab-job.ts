@@ -10,21 +10,11 @@
 import { shareOf } from "../schedule/timetable.ts";
 import type { CrontabJob, DroppedLine } from "./crontab.ts";
 import { stemOf } from "./directory.ts";
-import { type Flaw, quoted } from "./flaw.ts";
 import type { JobDefinition, Notification } from "./job.ts";
 import { DAY_MS, DEFAULT_KEEP, DEFAULT_OUTPUT, logsOf, retriesOfNumber, WHEN_OVER } from "./job-of.ts";
 import type { Service, Template } from "./plan.ts";
 import type { Machine } from "./read.ts";
 import { bareProgram } from "./service-of.ts";
-
-/** Why this machine's svcd cannot run it; null: it can. */
-export function userFlaw({ user, owner }: CrontabJob, { account }: Machine): Flaw | null {
-  const wanted = user ?? owner;
-  if (wanted === null || account.isRoot || wanted === account.name) return null;
-  const who = account.name === null ? "" : ` but as ${account.name}`;
-  const what = `svcd does not run as root${who}, so it cannot start this as ${quoted(wanted)}`;
-  return { what, fix: "start svcd as root, or leave the user out" };
-}
 
 export function definitionOf(job: CrontabJob, name: string, machine: Machine): JobDefinition {
   const { annotation, source } = job;

@@ -4,7 +4,8 @@
  */
 import type { CrontabForm } from "./crontab.ts";
 import { readCrontab } from "./crontab.ts";
-import { definitionOf, namesMeant, namesOf, userFlaw } from "./crontab-job.ts";
+import { definitionOf, namesMeant, namesOf } from "./crontab-job.ts";
+import { userFlaw } from "./crontab-user.ts";
 import { stemOf } from "./directory.ts";
 import { addComplaint, type Findings, isAnEcho, type Page, type Written } from "./findings.ts";
 import { type Flaw, quoted } from "./flaw.ts";
