@@ -78,6 +78,7 @@ export class FakeDaemon {
     core: process.pid,
     since: "2026-11-22T12:00:00.000Z",
     services: 0,
+    jobs: 0,
     mistakes: 0,
     containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
     troubles: [],

@@ -11,6 +11,8 @@
 import type { StreamName } from "../keeper/messages.ts";
 import { type EventOptions, events, type HeardEvent, type Listening } from "./client-events.ts";
 import { ask, type Exchange, type Head, Unreachable, uptimeMs } from "./client-http.ts";
+import { type JobLogOptions, jobsControl, runLogPath } from "./client-jobs.ts";
+import { queryOf, selection } from "./client-paths.ts";
 import { Refused, refusedBy } from "./client-refused.ts";
 import type {
   Action,
@@ -143,14 +145,8 @@ export interface LogOptions {
 
 export function logPath(name: string, options: LogOptions = {}): string {
   const { lines, bytes, from, follow, stream: streamName } = options;
-  const query = [
-    ["lines", lines],
-    ["bytes", bytes],
-    ["from", from],
-    ["follow", follow === true ? 1 : undefined],
-    ["stream", streamName],
-  ].flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
-  return `/v1/services/${encodeURIComponent(name)}/logs${query.length === 0 ? "" : `?${query.join("&")}`}`;
+  const query = queryOf({ lines, bytes, from, follow: follow === true ? 1 : undefined, stream: streamName });
+  return `/v1/services/${encodeURIComponent(name)}/logs${query}`;
 }
 
 export type Control = ReturnType<typeof control>;
@@ -183,6 +179,9 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     setEnabled: (words: readonly string[], enabled: boolean) => onServices(words, enabled ? "enable" : "disable"),
     clearLogs: (words: readonly string[]) => onServices(words, "clear"),
     remove: (words: readonly string[]) => onServices(words, "remove"),
+    ...jobsControl(get, post),
+    runLog: (job: string, run: number, logOptions: JobLogOptions, handlers: StreamHandlers) =>
+      stream(socketPath, runLogPath(job, run, logOptions), handlers),
     plan: () => get<PlanReport>("/v1/plan"),
     /** null: everything. */
     apply: (names: readonly string[] | null) =>
@@ -204,8 +203,4 @@ function accepted<T>({ status, body }: Pick<Answer, "status" | "body">): T {
 
 function servicesPath(words: readonly string[] | undefined): string {
   return words === undefined ? "/v1/services" : `/v1/services?names=${selection(words)}`;
-}
-
-function selection(words: readonly string[]): string {
-  return words.map(encodeURIComponent).join(",");
 }

@@ -6,6 +6,7 @@
  */
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
+import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 
 export type { Mistake as MistakeReport } from "../plan/mistake.ts";
 export type {
@@ -17,6 +18,20 @@ export type {
   StateWord,
 } from "../supervisor/answers.ts";
 export { STATES } from "../supervisor/answers.ts";
+export {
+  JOB_STATES,
+  type JobDetail,
+  type JobStateWord,
+  type JobStatus,
+  type JobWhyReport,
+  RUN_RESULTS,
+  type RunAnswer,
+  type RunEvent,
+  type RunLog,
+  type RunRecord,
+  type RunResult,
+  type RunStatus,
+} from "./daemon-jobs.ts";
 
 export interface HealthReport {
   /** stopping: svcd was asked to shut down. */
@@ -28,6 +43,7 @@ export interface HealthReport {
   /** When the keeper started, ISO 8601. */
   readonly since: string;
   readonly services: number;
+  readonly jobs: number;
   readonly mistakes: number;
   /** How everything that a run started is ended with it. */
   readonly containment: {
@@ -74,6 +90,8 @@ export type DaemonEvent =
   | { readonly type: "state"; readonly at: string; readonly before: StateWord; readonly service: ServiceStatus }
   | { readonly type: "removed"; readonly at: string; readonly name: string }
   | { readonly type: "plan"; readonly at: string; readonly plan: PlanReport }
+  | RunEvent
+  | JobEvent
   | { readonly type: "daemon"; readonly at: string; readonly text: string };
 
 export interface Numbered {
@@ -82,7 +100,7 @@ export interface Numbered {
   readonly event: DaemonEvent;
 }
 
-export interface Daemon {
+export interface Daemon extends JobsDaemon {
   health(): HealthReport;
   /** Sorted by name. */
   services(): readonly ServiceStatus[];

@@ -12,8 +12,13 @@ import type {
   Daemon,
   DaemonEvent,
   HealthReport,
+  JobStatus,
+  JobWhyReport,
   Numbered,
   PlanReport,
+  RunLog,
+  RunRecord,
+  RunStatus,
   Selection,
   ServiceDetail,
   ServiceStatus,
@@ -43,6 +48,44 @@ export function status(name: string, changes: Partial<ServiceStatus> = {}): Serv
   };
 }
 
+export function jobStatus(name: string, changes: Partial<JobStatus> = {}): JobStatus {
+  return {
+    name,
+    state: "IDLE",
+    paused: false,
+    schedules: [{ expression: "30 7 * * 1-5", words: "every weekday at 07:30" }],
+    timezone: "Europe/Berlin",
+    next: "2026-11-03T06:30:00.000Z",
+    runs: [],
+    last: runRecord(name, 12),
+    streak: { result: "success", count: 12 },
+    why: "run 12: exit 0",
+    description: `the job ${name}`,
+    file: { path: `cron.d/${name}.yaml`, line: 1, note: null },
+    ...changes,
+  };
+}
+
+export function runRecord(job: string, run: number | null, changes: Partial<RunRecord> = {}): RunRecord {
+  return {
+    job,
+    run,
+    trigger: "schedule",
+    scheduledFor: "2026-11-02T06:30:00.000Z",
+    coalesced: 1,
+    attempt: 1,
+    startedAt: "2026-11-02T06:30:00.200Z",
+    endedAt: "2026-11-02T06:32:05.200Z",
+    result: "success",
+    exit: { code: 0 },
+    why: "exit 0",
+    cpuMs: 1500,
+    peakMemoryBytes: 7_000_000,
+    retryAt: null,
+    ...changes,
+  };
+}
+
 export const EMPTY_PLAN: PlanReport = {
   added: [],
   changed: [],
@@ -57,6 +100,11 @@ export class FakeDaemon implements Daemon {
   readonly asked: string[] = [];
   readonly list: ServiceStatus[];
   readonly logs = new Map<string, FakeLog>();
+  readonly jobList: JobStatus[] = [];
+  /** By job, newest first. */
+  readonly records = new Map<string, RunRecord[]>();
+  /** By `JOB/RUN`. */
+  readonly runLogs = new Map<string, FakeLog>();
   /** How many events it keeps. */
   keeps = 1_000;
   epoch = "e1";
@@ -93,6 +141,7 @@ export class FakeDaemon implements Daemon {
       core: 11,
       since,
       services: this.list.length,
+      jobs: this.jobList.length,
       mistakes: 4,
       troubles: [],
       containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
@@ -111,18 +160,7 @@ export class FakeDaemon implements Daemon {
   }
 
   select(words: readonly string[]): Selection {
-    const names = new Set<string>();
-    const unknown: { word: string; suggestion: string | null }[] = [];
-    for (const word of words) {
-      const prefix = word.endsWith("*") ? word.slice(0, -1) : null;
-      const matching = this.list.filter(
-        ({ name }) => word === "all" || name === word || (prefix !== null && name.startsWith(prefix)),
-      );
-      for (const { name } of matching) names.add(name);
-      const near = this.list.find(({ name }) => name[0] === word[0])?.name ?? null;
-      if (matching.length === 0) unknown.push({ word, suggestion: near });
-    }
-    return { names: [...names], unknown };
+    return selected(words, this.list);
   }
 
   act(action: string, names: readonly string[]): readonly ActionResult[] {
@@ -143,6 +181,82 @@ export class FakeDaemon implements Daemon {
     const lastEnd = { run: 2, how: "exit 1", at: "2026-11-02T09:59:00.000Z", upMs: 1200, evidence: ["no core file"] };
     const lists = { lastLines: ["out of memory"], waitsFor: [], changedSinceGood: [], advice: ["svctl logs web"] };
     return { status: found, lastEnd, ...lists, next: found.next };
+  }
+
+  jobs(): readonly JobStatus[] {
+    return this.jobList;
+  }
+
+  job(name: string): JobStatus | null {
+    return this.jobList.find((candidate) => candidate.name === name) ?? null;
+  }
+
+  jobDefinition(name: string): unknown {
+    return this.job(name) === null ? null : { name, schedules: [] };
+  }
+
+  selectJobs(words: readonly string[]): Selection {
+    return selected(words, this.jobList);
+  }
+
+  runJob(name: string, force: boolean): ActionResult | null {
+    const job = this.job(name);
+    if (job === null) return null;
+    this.asked.push(`run ${name}${force ? " by force" : ""}`);
+    const runBefore = job.last?.run ?? 0;
+    if (job.runs.length > 0 && !force) return { name, outcome: "refused", what: "run 13 is not over", runBefore };
+    this.jobBecomes(name, { state: "RUNNING", runs: [...job.runs, runStatus(runBefore + 1 + job.runs.length)] });
+    return { name, outcome: "done", what: `run ${runBefore + 1 + job.runs.length} started`, runBefore };
+  }
+
+  pauseJobs(names: readonly string[]): readonly ActionResult[] {
+    return this.#did("pause", names);
+  }
+
+  resumeJobs(names: readonly string[]): readonly ActionResult[] {
+    return this.#did("resume", names);
+  }
+
+  killRuns(name: string, run: number | null): ActionResult | null {
+    if (this.job(name) === null) return null;
+    return this.#did(run === null ? "kill" : `kill run ${run} of`, [name])[0]!;
+  }
+
+  history(name: string, most: number): readonly RunRecord[] {
+    return (this.records.get(name) ?? []).slice(0, most);
+  }
+
+  async whyJob(name: string): Promise<JobWhyReport | null> {
+    const status = this.job(name);
+    if (status === null) return null;
+    const lines = { lastLines: ["out of memory"], linesOf: 12 };
+    return { status, history: this.history(name, 5), ...lines, next: "due again", advice: [`svctl logs ${name}`] };
+  }
+
+  runLog(job: string, run: number, stream: StreamName): RunLog | null {
+    const log = stream === "stdout" ? this.runLogs.get(`${job}/${run}`) : undefined;
+    if (log === undefined) return null;
+    const isLive = this.job(job)?.runs.some((one) => one.run === run) ?? false;
+    return { position: log.position(), headPath: `${log.path}.head`, isLive };
+  }
+
+  followRunLog(job: string, run: number, _stream: StreamName, onGrown: (position: LogPosition) => void): () => void {
+    return this.runLogs.get(`${job}/${run}`)?.follow(onGrown) ?? (() => {});
+  }
+
+  jobBecomes(name: string, changes: Partial<JobStatus>): void {
+    const at = this.jobList.findIndex((candidate) => candidate.name === name);
+    this.jobList[at] = { ...this.jobList[at]!, ...changes };
+  }
+
+  /** Its record is in the history, and everybody who listens hears it. */
+  runIsOver(job: string, run: number, changes: Partial<RunRecord> = {}): RunRecord {
+    const record = runRecord(job, run, changes);
+    const runs = this.job(job)!.runs.filter((one) => one.run !== run);
+    this.jobBecomes(job, { runs, last: record, state: runs.length === 0 ? "IDLE" : "RUNNING" });
+    this.records.set(job, [record, ...(this.records.get(job) ?? [])]);
+    this.announce({ type: "run", at: record.endedAt, what: "over", job, run, pid: null, record });
+    return record;
   }
 
   async plan(): Promise<PlanReport> {
@@ -203,6 +317,26 @@ export class FakeDaemon implements Daemon {
     this.asked.push([what, ...names].join(" "));
     return names.map((name) => ({ name, outcome: "done", what: `${what} done`, runBefore: 3 }));
   }
+}
+
+function selected(words: readonly string[], known: readonly { readonly name: string }[]): Selection {
+  const names = new Set<string>();
+  const unknown: { word: string; suggestion: string | null }[] = [];
+  for (const word of words) {
+    const prefix = word.endsWith("*") ? word.slice(0, -1) : null;
+    const matching = known.filter(
+      ({ name }) => word === "all" || name === word || (prefix !== null && name.startsWith(prefix)),
+    );
+    for (const { name } of matching) names.add(name);
+    const near = known.find(({ name }) => name[0] === word[0])?.name ?? null;
+    if (matching.length === 0) unknown.push({ word, suggestion: near });
+  }
+  return { names: [...names], unknown };
+}
+
+function runStatus(run: number): RunStatus {
+  const at = "2026-11-02T10:00:00.000Z";
+  return { run, trigger: "manual", scheduledFor: at, startedAt: at, attempt: 1, pid: 4712, why: "runs for 1 s" };
 }
 
 export function temporaryDirectory(test: TestContext): string {

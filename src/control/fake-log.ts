@@ -84,6 +84,14 @@ export class FakeLog {
     this.#base = 0;
   }
 
+  /** The file that was current has another name now, and the next begins where it ended. */
+  becomeHead(): void {
+    renameSync(this.path, `${this.path}.head`);
+    writeFileSync(this.path, "");
+    this.#base += this.#size;
+    this.#size = 0;
+  }
+
   position(): LogPosition {
     const place = { base: this.#base, position: this.#base + this.#size, rotated: this.#rotated };
     return { service: "web", stream: "stdout", path: this.path, droppedBytes: 7, ...place };

@@ -13,6 +13,8 @@ const NEWLINE = 10;
 export type Beginning =
   | { readonly lines: number }
   | { readonly bytes: number }
+  /** All that is kept. */
+  | { readonly oldest: true }
   /** A position that an earlier answer gave. */
   | { readonly from: number };
 
@@ -44,9 +46,14 @@ export async function findStart(where: Whereabouts, names: Names, beginning: Beg
   const { at, file } =
     "lines" in beginning
       ? await look.lineStart(current, beginning.lines, end)
-      : await look.notBefore(current, "bytes" in beginning ? end - beginning.bytes : beginning.from);
+      : await look.notBefore(current, wantedOf(beginning, end));
   const { part, base, origin } = file;
   return { at, end, open: part === null ? null : { part, base, origin }, older: look.older };
+}
+
+function wantedOf(beginning: Exclude<Beginning, { lines: number }>, end: number): number {
+  if ("oldest" in beginning) return Number.NEGATIVE_INFINITY;
+  return "bytes" in beginning ? end - beginning.bytes : beginning.from;
 }
 
 interface Held {

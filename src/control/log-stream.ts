@@ -1,5 +1,5 @@
 /**
- * One answer to `GET /v1/services/NAME/logs`: the bytes of a log from some place on, and with `follow` whatever is written
+ * One answer to `GET /v1/services/NAME/logs` (or about a run of a job, see `run-log.ts`): the bytes of a log from some place on, and with `follow` whatever is written
  * afterwards.
  *
  * The file is the buffer: a chunk is read when the reader has taken the one before, so a slow reader costs one chunk of
@@ -21,6 +21,13 @@ export interface LogRequest {
   readonly stream: StreamName;
   readonly beginning: Beginning;
   readonly follow: boolean;
+  /** With `follow`: nothing more will be written, so what is read to its end is all. */
+  readonly isOver?: () => boolean;
+  /**
+   * The first bytes of a log of which the middle is not kept, with a line at their end that says how much is left out; sent
+   * before what is `oldest`. The file may not be there.
+   */
+  readonly headPath?: string;
 }
 
 export interface LogPatience {
@@ -76,6 +83,8 @@ class Reading {
   #older: readonly number[] = [];
   /** Skipped, and not told yet. */
   #missed = 0;
+  /** All there will ever be has been sent. */
+  #isAll = false;
 
   constructor(source: LogSource, request: LogRequest, reader: Reader, patience: LogPatience) {
     this.#source = source;
@@ -121,7 +130,9 @@ class Reading {
   async #send(start: Start, begin: (position: number) => void): Promise<void> {
     const { name, beginning, follow } = this.#request;
     this.#take(start);
-    if (!("from" in beginning) || beginning.from === start.at) {
+    if ("oldest" in beginning) {
+      await this.#sendHead(start, begin);
+    } else if (!("from" in beginning) || beginning.from === start.at) {
       begin(start.at);
     } else if (beginning.from < start.at) {
       begin(start.at);
@@ -138,6 +149,22 @@ class Reading {
     this.#reader.end();
   }
 
+  /** What is sent here is counted before the position of what follows, so that a reader who comes back goes on rightly. */
+  async #sendHead({ at: follows, open }: Start, begin: (position: number) => void): Promise<void> {
+    const { headPath } = this.#request;
+    const head = headPath === undefined ? null : await openPart(headPath, 0);
+    // It may have got this name since we opened it by its first one.
+    const size = head === null || head.inode === open?.part.inode ? 0 : await head.size();
+    begin(follows - size);
+    for (let at = 0; at < size && !this.#reader.isGone; ) {
+      const bytes = await head!.read(at, size - at);
+      if (bytes.length === 0) break;
+      at += bytes.length;
+      await this.#reader.write(bytes);
+    }
+    await head?.close();
+  }
+
   #take({ at, open, older }: Start): void {
     this.#at = at;
     this.#open = open;
@@ -145,34 +172,40 @@ class Reading {
   }
 
   async #copy(end: number): Promise<void> {
-    while (!this.#reader.isGone && this.#at < end) {
+    while (!this.#reader.isGone && this.#at < end && !this.#isAll) {
       const seen = this.#news.count;
+      const isOver = this.#request.isOver?.() === true; // Before the read, too: all of it can be read by now.
       const log = this.#latest(); // Before the read: what it says was written can be read.
       if (log === null) return this.#reader.notice(`${this.#request.name} is gone`);
       if (this.#open !== null && (await this.#wasCleared(this.#open, log))) continue;
       if (this.#open === null && !(await this.#openNext())) {
-        if (end !== Number.POSITIVE_INFINITY) return;
+        if (end !== Number.POSITIVE_INFINITY || isOver) return;
         await this.#news.after(seen, this.#patience.lookEveryMs);
         continue;
       }
-      await this.#copyChunk(this.#open!, log, seen, end);
+      if ((await this.#copyChunk(this.#open!, log, end)) === "more may come") {
+        this.#isAll = isOver;
+        if (!isOver) await this.#news.after(seen, this.#patience.lookEveryMs);
+      }
     }
   }
 
-  async #copyChunk(open: OpenPart, log: LogPosition, seen: number, end: number): Promise<void> {
+  async #copyChunk(open: OpenPart, log: LogPosition, end: number): Promise<"more may come" | undefined> {
     const expected = Math.max(log.position - this.#at, 4096);
     const bytes = await this.#read(open, log, Math.min(expected, end - this.#at));
     if (bytes.length > 0) {
       this.#at += bytes.length;
-      return this.#reader.write(bytes);
-    }
-    if (open.base !== log.base) return this.#finish(open, log);
-    if (await this.#wasTruncated(open)) return;
-    if (end !== Number.POSITIVE_INFINITY) {
+      await this.#reader.write(bytes);
+    } else if (open.base !== log.base) {
+      await this.#finish(open, log);
+    } else if (await this.#wasTruncated(open)) {
+      return undefined;
+    } else if (end !== Number.POSITIVE_INFINITY) {
       this.#at = end; // It is shorter than was said: there is no more.
-      return;
+    } else {
+      return "more may come";
     }
-    await this.#news.after(seen, this.#patience.lookEveryMs);
+    return undefined;
   }
 
   /** A rotated file that cannot be read (a broken .gz) counts as ended: the reader hears how much is missing. */

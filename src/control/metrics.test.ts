@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeDaemon, status } from "./fake-daemon.ts";
-import { metrics } from "./metrics.ts";
+import { FakeDaemon, jobStatus, runRecord, status } from "./fake-daemon.ts";
+import { metrics as metricsOf } from "./metrics.ts";
+import { countRuns } from "./run-counts.ts";
 
+const metrics = (daemon: FakeDaemon, now: Date): Promise<string> => metricsOf(daemon, countRuns(daemon), now);
 const NOW = new Date("2026-11-02T10:01:00.000Z");
 
 test("Prometheus reads state, health, uptime, memory and CPU of each service", async () => {
@@ -37,20 +39,76 @@ test("what is not known is left out, not made up", async () => {
 test("every family has one HELP and one TYPE, before its samples", async () => {
   const seen = new Set<string>();
   let family = "";
-  for (const line of (await metrics(new FakeDaemon("a", "b"), NOW)).trimEnd().split("\n")) {
+  for (const line of (await metrics(withJobs(new FakeDaemon("a", "b")), NOW)).trimEnd().split("\n")) {
     if (line.startsWith("# HELP ")) {
       family = line.split(" ")[2]!;
       assert.ok(!seen.has(family), family);
       seen.add(family);
     } else if (line.startsWith("# TYPE ")) {
-      assert.match(line, new RegExp(`^# TYPE ${family} (gauge|counter)$`));
+      assert.match(line, new RegExp(`^# TYPE ${family} (gauge|counter|histogram)$`));
     } else {
-      assert.match(line, new RegExp(`^${family}(\\{[^}]*\\})? [-0-9.eE+]+$`));
+      assert.match(line, new RegExp(`^${family}(_bucket|_sum|_count)?(\\{[^}]*\\})? [-0-9.eE+]+$`));
     }
   }
+});
+
+test("Prometheus reads of each job how its runs ended, when the last was well, and when it is due", async () => {
+  const daemon = new FakeDaemon();
+  daemon.jobList.push(jobStatus("backup"), jobStatus("train", { paused: true, next: null, last: null }));
+  const counts = countRuns(daemon);
+  daemon.runIsOver("backup", 13, { startedAt: "2026-11-02T06:30:02.000Z" });
+  daemon.runIsOver("backup", 14, { result: "failure", exit: { code: 1 }, startedAt: "2026-11-02T06:30:00.100Z" });
+  daemon.runIsOver("backup", 15, { result: "failure", trigger: "manual" });
+  for (const [result, coalesced] of [
+    ["missed", 3],
+    ["skipped", 1],
+  ] as const) {
+    const record = runRecord("backup", null, { result, coalesced, startedAt: null, exit: null });
+    daemon.announce({ type: "run", at: record.endedAt, what: "skipped", job: "backup", run: null, pid: null, record });
+  }
+  const lines = (await metricsOf(daemon, counts, NOW)).split("\n");
+  for (const line of [
+    "svcd_jobs 2",
+    'svcd_job_running{job="backup"} 0',
+    'svcd_job_paused{job="train"} 1',
+    'svcd_job_next_run_timestamp_seconds{job="backup"} 1793687400',
+    'svcd_job_last_success_timestamp_seconds{job="backup"} 1793601125.2',
+    'svcd_job_last_duration_seconds{job="backup"} 125',
+    'svcd_job_runs_total{job="backup",result="success"} 1',
+    'svcd_job_runs_total{job="backup",result="failure"} 2',
+    'svcd_job_missed_total{job="backup"} 3',
+    'svcd_job_skipped_total{job="backup"} 1',
+    'svcd_job_start_lateness_seconds_bucket{le="0.1"} 1',
+    'svcd_job_start_lateness_seconds_bucket{le="2.5"} 2',
+    'svcd_job_start_lateness_seconds_bucket{le="+Inf"} 2',
+    "svcd_job_start_lateness_seconds_count 2",
+  ]) {
+    assert.ok(lines.includes(line), line);
+  }
+  const ofTrain = lines.filter((line) => line.includes('job="train"') && /next_run|last_/.test(line));
+  assert.deepEqual(ofTrain, [], "what is not known is left out");
+});
+
+test("the last success is found behind failures of before this core, and a job that is gone is counted no longer", async () => {
+  const daemon = new FakeDaemon();
+  const failed = runRecord("backup", 12, { result: "failure" });
+  daemon.jobList.push(jobStatus("backup", { last: failed }));
+  daemon.records.set("backup", [failed, runRecord("backup", 11, { endedAt: "2026-11-01T00:00:00.000Z" })]);
+  const counts = countRuns(daemon);
+  daemon.runIsOver("backup", 13, { result: "failure" });
+  assert.match(await metricsOf(daemon, counts, NOW), /last_success_timestamp_seconds\{job="backup"\} 1793491200\n/);
+  daemon.jobList.length = 0;
+  await metricsOf(daemon, counts, NOW);
+  daemon.jobList.push(jobStatus("backup", { last: null }));
+  assert.doesNotMatch(await metricsOf(daemon, counts, NOW), /svcd_job_runs_total\{/);
 });
 
 test("names cannot break out of a label", async () => {
   const text = await metrics(new FakeDaemon('a"b\\c\nd'), NOW);
   assert.ok(text.includes('svcd_service_wanted{service="a\\"b\\\\c\\nd"} 1\n'));
 });
+
+function withJobs(daemon: FakeDaemon): FakeDaemon {
+  daemon.jobList.push(jobStatus("backup"), jobStatus("train"));
+  return daemon;
+}

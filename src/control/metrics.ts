@@ -4,6 +4,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { StreamName } from "../keeper/messages.ts";
 import { type Daemon, type ServiceStatus, STATES } from "./daemon.ts";
+import { writeJobs } from "./job-metrics.ts";
+import { Page } from "./metrics-page.ts";
+import type { RunCounts } from "./run-counts.ts";
 
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -12,15 +15,14 @@ const SERVICES_PER_TURN = 50;
 
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
 
-type Labels = Readonly<Record<string, string>>;
-
 interface Facts {
   readonly status: ServiceStatus;
   readonly process: ReturnType<Daemon["processFacts"]>;
 }
 
 export async function metrics(
-  daemon: Pick<Daemon, "health" | "services" | "processFacts" | "log">,
+  daemon: Pick<Daemon, "health" | "services" | "processFacts" | "log" | "jobs" | "history">,
+  runCounts: RunCounts,
   now: Date,
 ): Promise<string> {
   const health = daemon.health();
@@ -80,6 +82,7 @@ export async function metrics(
     if (process !== null) page.sample("svcd_service_resident_bytes", { service: status.name }, process.rssBytes);
   }
   writeLogs(page, daemon, services);
+  writeJobs(page, daemon, runCounts);
   return page.text();
 }
 
@@ -103,25 +106,4 @@ function writeLogs(page: Page, daemon: Pick<Daemon, "log">, services: readonly F
 
 function up({ state, since }: ServiceStatus, now: Date): number {
   return state === "RUNNING" ? Math.max(0, (now.getTime() - Date.parse(since)) / 1000) : 0;
-}
-
-class Page {
-  #lines: string[] = [];
-
-  family(name: string, type: "gauge" | "counter", help: string): void {
-    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-  }
-
-  sample(name: string, labels: Labels, value: number): void {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
-    this.#lines.push(`${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`);
-  }
-
-  text(): string {
-    return `${this.#lines.join("\n")}\n`;
-  }
-}
-
-function escaped(label: string): string {
-  return label.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
 }

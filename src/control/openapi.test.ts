@@ -37,6 +37,11 @@ test("every operation has a name of its own, its parameters, an answer and the f
   const logs = DOCUMENT.paths["/v1/services/{name}/logs"]!["get"]!;
   const names = logs.parameters.map((parameter) => `${parameter.in} ${parameter.name}`);
   assert.deepEqual(names, ["path name", "query lines", "query bytes", "query from", "query follow", "query stream"]);
+  const log = DOCUMENT.paths["/v1/jobs/{name}/runs/{run}/log"]!["get"]!.parameters;
+  assert.deepEqual(
+    log.map((parameter) => `${parameter.in} ${parameter.name}`),
+    ["path name", "path run", "query lines", "query from", "query follow", "query stream"],
+  );
   assert.ok(DOCUMENT.paths["/v1/services/{name}/signal"]!["post"]!.requestBody !== undefined);
 });
 

@@ -4,7 +4,8 @@
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
-import { type Answers, ROUTES, type Route } from "./routes.ts";
+import type { Answers, Route } from "./route.ts";
+import { ROUTES } from "./routes.ts";
 import { SCHEMAS } from "./wire.ts";
 
 type Json = Record<string, unknown>;
@@ -53,10 +54,12 @@ function operation(route: Route): Json {
 }
 
 function pathParameters({ method, path }: Route): Json[] {
-  if (!path.includes("{name}")) return [];
-  const description =
-    method === "POST" ? "names, globs, `GROUP:*` or `all`, separated by commas" : "the name of one service";
-  return [{ name: "name", in: "path", required: true, description, schema: { type: "string" } }];
+  const takesOne = method === "GET" || /\/(run|kill)$/.test(path);
+  const kind = path.startsWith("/v1/jobs") ? "job" : "service";
+  const name = takesOne ? `the name of one ${kind}` : "names, globs, `GROUP:*` or `all`, separated by commas";
+  const parameter = (of: string, description: string, type: string): Json[] =>
+    path.includes(`{${of}}`) ? [{ name: of, in: "path", required: true, description, schema: { type } }] : [];
+  return [...parameter("name", name, "string"), ...parameter("run", "the number of a run", "integer")];
 }
 
 function queryParameters({ query }: Route): Json[] {
@@ -81,6 +84,7 @@ const HEADERS: readonly (readonly [path: string, name: string, says: string])[] 
   ["/v1/services", "X-Mistakes", "mistakes in the files"],
   ["/v1/services", "X-Troubles", "what svcd itself cannot do now: so many sentences are in `troubles` of /v1/health"],
   ["/v1/services/{name}/logs", "X-Log-Position", "position of the first byte"],
+  ["/v1/jobs/{name}/runs/{run}/log", "X-Log-Position", "position of the first byte"],
 ];
 
 function success({ does, answers, path }: Route): Json {

@@ -3,114 +3,36 @@
  * and the call of the daemon in between. Nothing here decides anything, and a path that is not in the table reaches
  * nothing. GET never acts. OpenAPI is made from the same table.
  */
-import type { Writable } from "node:stream";
 import * as v from "valibot";
 import { parseSignal } from "../plan/signals.ts";
 import { nearest, suggestion } from "../plan/suggest.ts";
 import type { Action, Daemon } from "./daemon.ts";
 import { streamEvents } from "./event-stream.ts";
+import { JOB_ROUTES } from "./job-routes.ts";
 import type { Beginning } from "./log-start.ts";
 import { streamLog } from "./log-stream.ts";
 import { METRICS_TYPE, metrics } from "./metrics.ts";
 import { printable, Refusal } from "./refusal.ts";
+import {
+  type Answer,
+  type Asked,
+  type Client,
+  get,
+  type House,
+  json,
+  ok,
+  post,
+  type Route,
+  type Running,
+  type Schema,
+  TEXT,
+} from "./route.ts";
 import * as wire from "./wire.ts";
+import { MOST_WORDS, splitWords, suggestions } from "./words.ts";
 
-/** Most words in one list of names: a thousand services, each named, and more than a person ever writes. */
-const MOST_WORDS = 2_000;
 const DEFAULT_LINES = 100;
 const MISTAKES_HEADER = "X-Mistakes";
 const TROUBLES_HEADER = "X-Troubles";
-
-export interface House {
-  readonly daemon: Daemon;
-  /** OpenAPI as text, made when svcd is built; null: this one was built without. */
-  readonly openapi: string | null;
-  readonly now: () => Date;
-  readonly patience: {
-    readonly log: Parameters<typeof streamLog>[4];
-    readonly events: Parameters<typeof streamEvents>[3];
-  };
-}
-
-export type Answer =
-  /** `afterwards` runs once the answer has been handed over. */
-  | {
-      readonly is: "json";
-      readonly status: number;
-      readonly body: unknown;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly afterwards?: () => void;
-    }
-  | { readonly is: "text"; readonly type: string; readonly text: string }
-  | { readonly is: "stream"; readonly run: (client: Client) => Running };
-
-/** The client of an answer that goes on. Nothing may be written before `head` was called. */
-export interface Client {
-  readonly out: Writable;
-  head(headers: Readonly<Record<string, string>>): void;
-}
-
-export interface Running {
-  /** false: there was nothing to stream, and nothing was sent. */
-  readonly done: Promise<unknown>;
-  stop(): void;
-}
-
-interface Asked<Query, Body> {
-  /** The captured part of the path, decoded. */
-  readonly name: string;
-  readonly query: Query;
-  readonly body: Body;
-  readonly lastEventId: string | null;
-  readonly house: House;
-}
-
-type Schema<Output> = v.GenericSchema<unknown, Output>;
-
-export type Answers =
-  | { readonly type: "application/json"; readonly schema: v.GenericSchema; readonly status: 200 | 202 }
-  | { readonly type: "text/event-stream"; readonly schema: v.GenericSchema }
-  | { readonly type: "text/plain" };
-
-export interface Route {
-  readonly method: "GET" | "POST";
-  /** Segments; `{…}` captures one. */
-  readonly path: string;
-  /** One sentence. */
-  readonly does: string;
-  readonly query: v.GenericSchema;
-  /** null: the request has no body. */
-  readonly body: v.GenericSchema | null;
-  readonly answers: Answers;
-  readonly answer: (asked: Asked<unknown, unknown>) => Answer | Promise<Answer>;
-}
-
-function get<Query>(
-  path: string,
-  does: string,
-  query: Schema<Query>,
-  answers: Answers,
-  answer: (asked: Asked<Query, null>) => Answer | Promise<Answer>,
-): Route {
-  return { method: "GET", path, does, query, body: null, answers, answer: answer as Route["answer"] };
-}
-
-function post<Body>(
-  path: string,
-  does: string,
-  body: Schema<Body>,
-  answers: Answers,
-  answer: (asked: Asked<unknown, Body>) => Answer | Promise<Answer>,
-): Route {
-  return { method: "POST", path, does, query: wire.NoQuery, body, answers, answer: answer as Route["answer"] };
-}
-
-const json = (schema: v.GenericSchema, status: 200 | 202 = 200): Answers => ({
-  type: "application/json",
-  schema,
-  status,
-});
-const TEXT: Answers = { type: "text/plain" };
 
 export const ROUTES: readonly Route[] = [
   get(
@@ -180,6 +102,7 @@ export const ROUTES: readonly Route[] = [
     wire.NoBody,
     ({ house }, names) => house.daemon.remove(names),
   ),
+  ...JOB_ROUTES,
   get(
     "/v1/plan",
     "What would change if the files were taken up now, and their mistakes.",
@@ -223,7 +146,7 @@ export const ROUTES: readonly Route[] = [
   get("/metrics", "Facts in Prometheus' text format.", wire.NoQuery, TEXT, async ({ house }) => ({
     is: "text",
     type: METRICS_TYPE,
-    text: await metrics(house.daemon, house.now()),
+    text: await metrics(house.daemon, house.runCounts, house.now()),
   })),
   get("/openapi.json", "This description.", wire.NoQuery, json(v.looseObject({})), ({ house }) => {
     if (house.openapi !== null) return { is: "text", type: "application/json", text: house.openapi };
@@ -234,6 +157,7 @@ export const ROUTES: readonly Route[] = [
 export interface Match {
   readonly route: Route;
   readonly name: string;
+  readonly run: string;
 }
 
 /** Throws a Refusal: no such path (404), or not with this method (405). */
@@ -241,7 +165,9 @@ export function findRoute(method: string, path: string): Match {
   const segments = path.split("/").slice(1).map(decoded);
   const matching = ROUTES.filter((route) => fits(route, segments));
   const route = matching.find((candidate) => candidate.method === method);
-  if (route !== undefined) return { route, name: captured(route, segments) };
+  if (route !== undefined) {
+    return { route, name: captured(route, "{name}", segments), run: captured(route, "{run}", segments) };
+  }
   if (matching.length > 0) throw methodNotAllowed(method, matching);
   throw noSuchPath(path, segments);
 }
@@ -250,11 +176,11 @@ const PARTS = new Map(ROUTES.map((route) => [route, route.path.split("/").slice(
 
 function fits(route: Route, segments: readonly string[]): boolean {
   const parts = PARTS.get(route)!;
-  return parts.length === segments.length && parts.every((part, at) => part === "{name}" || part === segments[at]);
+  return parts.length === segments.length && parts.every((part, at) => part.startsWith("{") || part === segments[at]);
 }
 
-function captured(route: Route, segments: readonly string[]): string {
-  const at = PARTS.get(route)!.indexOf("{name}");
+function captured(route: Route, part: "{name}" | "{run}", segments: readonly string[]): string {
+  const at = PARTS.get(route)!.indexOf(part);
   return at === -1 ? "" : segments[at]!;
 }
 
@@ -278,11 +204,12 @@ function methodNotAllowed(method: string, matching: readonly Route[]): Refusal {
 }
 
 function noSuchPath(path: string, segments: readonly string[]): Refusal {
-  const [version, services, , verb] = segments;
-  if (version === "v1" && services === "services" && segments.length === 4 && verb !== undefined) {
-    const verbs = ROUTES.flatMap((route) => PARTS.get(route)!.slice(3));
+  const [version, kind, , verb] = segments;
+  if (version === "v1" && (kind === "services" || kind === "jobs") && segments.length === 4 && verb !== undefined) {
+    const parts = [...PARTS.values()].filter((own) => own[1] === kind);
+    const verbs = parts.flatMap((own) => (own.length === 4 ? own.slice(3) : []));
     const fix = suggestion(verb, verbs, `use one of ${verbs.join(", ")}`);
-    return new Refusal(404, "no_such_action", `services have no “${printable(verb)}”`, fix);
+    return new Refusal(404, "no_such_action", `${kind} have no “${printable(verb)}”`, fix);
   }
   const near = nearest(
     path,
@@ -305,12 +232,16 @@ function selected(house: House, words: readonly string[]): readonly string[] {
     throw new Refusal(400, "too_many_names", what, "use a pattern, `GROUP:*` or `all`");
   }
   const { names, unknown } = house.daemon.select(words);
-  if (unknown.length > 0) throw unknownWords(unknown);
+  if (unknown.length > 0) throw unknownWords(house, unknown);
   return names;
 }
 
-function unknownWords(unknown: ReturnType<Daemon["select"]>["unknown"]): Refusal {
+function unknownWords(house: House, unknown: ReturnType<Daemon["select"]>["unknown"]): Refusal {
   const [first] = unknown;
+  const job = unknown.find(({ word }) => house.daemon.job(word) !== null)?.word;
+  if (job !== undefined) {
+    return new Refusal(404, "is_a_job", `“${job}” is a job, not a service`, `see: svctl jobs ${job}`);
+  }
   if (first?.mistake !== undefined) {
     const what = `“${printable(first.word)}” is not taken up, its file has a mistake: ${printable(first.mistake, 300)}`;
     return new Refusal(
@@ -321,29 +252,16 @@ function unknownWords(unknown: ReturnType<Daemon["select"]>["unknown"]): Refusal
     );
   }
   const listed = unknown.map(({ word }) => `“${printable(word)}”`).join(", ");
-  const fixes = unknown.flatMap(({ word, suggestion: near }) =>
-    near === null
-      ? []
-      : [unknown.length === 1 ? `did you mean “${near}”?` : `${printable(word)}: did you mean “${near}”?`],
-  );
-  const fix = [...fixes, "`svctl status` lists all services"].join("; ");
+  const fix = [...suggestions(unknown), "`svctl status` lists all services"].join("; ");
   return new Refusal(404, "unknown_service", `no service is called ${listed}`, fix);
 }
 
 function unknownService(house: House, name: string): never {
   const found = house.daemon.select([name]).unknown.find(({ word }) => word === name);
-  throw unknownWords([found ?? { word: name, suggestion: null }]);
-}
-
-function splitWords(text: string): readonly string[] {
-  return text.split(",").filter((word) => word !== "");
+  throw unknownWords(house, [found ?? { word: name, suggestion: null }]);
 }
 
 // Answers
-
-function ok(body: unknown): Extract<Answer, { is: "json" }> {
-  return { is: "json", status: 200, body };
-}
 
 function accepted(what: string, afterwards: () => void = () => {}): Answer {
   return { is: "json", status: 202, body: { accepted: what }, afterwards };

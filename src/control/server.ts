@@ -14,7 +14,9 @@ import { EVENT_PATIENCE, type EventPatience } from "./event-stream.ts";
 import { listenAt, type SocketOptions } from "./listen.ts";
 import { LOG_PATIENCE, type LogPatience } from "./log-stream.ts";
 import { bodyOf, bodyOfBug, type ErrorBody, printable, Refusal } from "./refusal.ts";
-import { type Answer, findRoute, type House, type Route, type Running } from "./routes.ts";
+import type { Answer, House, Route, Running } from "./route.ts";
+import { findRoute } from "./routes.ts";
+import { countRuns } from "./run-counts.ts";
 import { validated } from "./validate.ts";
 
 export interface Limits {
@@ -87,6 +89,7 @@ export function createControlServer(daemon: Daemon, options: ControlOptions): Co
     daemon,
     openapi: options.openapi,
     now: options.now ?? (() => new Date()),
+    runCounts: countRuns(daemon),
     patience: { log: limits.log, events: limits.events },
   };
   return new HttpServer(house, limits, options.onBug);
@@ -96,7 +99,7 @@ export function createControlServer(daemon: Daemon, options: ControlOptions): Co
 const CLOSE_WITHIN_MS = 1_000;
 
 /** What a handler says when it has nothing to stream after all. */
-const GONE = new Refusal(404, "no_log", "the log is gone", "ask `svctl status` what became of the service");
+const GONE = new Refusal(404, "no_log", "the log is gone", "ask `svctl status` or `svctl history` what became of it");
 
 class HttpServer implements ControlServer {
   readonly #house: House;
@@ -131,6 +134,7 @@ class HttpServer implements ControlServer {
   }
 
   async close(): Promise<void> {
+    this.#house.runCounts.stop();
     this.#release?.();
     this.#release = null;
     for (const stream of this.#streams) stream.stop();
@@ -160,11 +164,11 @@ class HttpServer implements ControlServer {
     refuseBrowsers(request);
     const url = request.url ?? "/";
     const queryAt = url.indexOf("?");
-    const { route, name } = findRoute(request.method ?? "", queryAt === -1 ? url : url.slice(0, queryAt));
+    const { route, name, run } = findRoute(request.method ?? "", queryAt === -1 ? url : url.slice(0, queryAt));
     const query = validated(route.query, queryAt === -1 ? {} : queryOf(url.slice(queryAt + 1)), "parameter");
     const body = await this.#body(request, route);
     const lastEventId = header(request, "last-event-id");
-    const answer = route.answer({ name, query, body, lastEventId, house: this.#house });
+    const answer = route.answer({ name, run, query, body, lastEventId, house: this.#house });
     return answer instanceof Promise ? this.#inTime(answer) : answer;
   }
 

@@ -8,11 +8,23 @@ import * as v from "valibot";
 import type * as daemon from "./daemon.ts";
 import { STATES } from "./daemon.ts";
 import type { ErrorBody } from "./refusal.ts";
+import {
+  ActionResult,
+  JobDetail,
+  JobEvent,
+  JobList,
+  JobStateWord,
+  JobStatus,
+  JobWhyReport,
+  RunAnswer,
+  RunEvent,
+  RunRecord,
+  RunRecords,
+  RunStatus,
+} from "./wire-jobs.ts";
+import { count, moment, names, text, wholeNumber } from "./wire-words.ts";
 
-const text = (description: string) => v.pipe(v.string(), v.description(description));
-const moment = (description: string) => text(`${description} (ISO 8601)`);
-const count = (description: string) => v.pipe(v.number(), v.description(description));
-const names = (description: string) => v.pipe(v.array(v.string()), v.description(description));
+export * from "./wire-jobs.ts";
 
 // Answers
 
@@ -52,6 +64,7 @@ export const HealthReport = v.object({
   core: count("pid of the process that answers"),
   since: moment("when svcd started"),
   services: v.number(),
+  jobs: v.number(),
   mistakes: count("mistakes in the files that describe services"),
   containment: v.object({
     way: v.pipe(
@@ -63,16 +76,6 @@ export const HealthReport = v.object({
   troubles: names(
     "what svcd itself cannot do now (a full or read-only disk), in sentences; services go on all the same",
   ),
-});
-
-export const ActionResult = v.object({
-  name: v.string(),
-  outcome: v.pipe(
-    v.picklist(["done", "already", "refused"]),
-    v.description("already: it was so before. refused: it cannot be done, `what` says why"),
-  ),
-  what: text("a phrase to follow the name: “started”, “not running”"),
-  runBefore: count("the run before the action: what is waited for has a greater number"),
 });
 
 export const ActionResults = v.array(ActionResult);
@@ -141,6 +144,8 @@ export const DaemonEvent = v.variant("type", [
   v.object({ type: v.literal("state"), at: v.string(), before: StateWord, service: ServiceStatus }),
   v.object({ type: v.literal("removed"), at: v.string(), name: v.string() }),
   v.object({ type: v.literal("plan"), at: v.string(), plan: PlanReport }),
+  RunEvent,
+  JobEvent,
   v.object({ type: v.literal("daemon"), at: v.string(), text: v.string() }),
 ]);
 
@@ -167,16 +172,23 @@ export const SCHEMAS = {
   PlanReport,
   WhyReport,
   ServiceDetail,
+  JobStateWord,
+  JobStatus,
+  JobList,
+  JobDetail,
+  JobWhyReport,
+  RunStatus,
+  RunRecord,
+  RunRecords,
+  RunAnswer,
+  RunEvent,
+  JobEvent,
   DaemonEvent,
   Accepted,
   Failure,
 } as const;
 
 // Requests. Strict: a key that svcd does not know is a mistake to tell, not to overlook.
-
-/** Parameters arrive as text. Seven digits: more lines than any log keeps, and no number that loses its last digits. */
-const wholeNumber = (description: string) =>
-  v.pipe(v.string(), v.regex(/^\d{1,7}$/, "a whole number from 0 to 9999999"), v.description(description));
 
 export const NoBody = v.strictObject({});
 
@@ -242,6 +254,12 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof PlanReport, daemon.PlanReport>,
     Agrees<typeof WhyReport, daemon.WhyReport>,
     Agrees<typeof ServiceDetail, daemon.ServiceDetail>,
+    Agrees<typeof JobStatus, daemon.JobStatus>,
+    Agrees<typeof JobDetail, daemon.JobDetail>,
+    Agrees<typeof JobWhyReport, daemon.JobWhyReport>,
+    Agrees<typeof RunStatus, daemon.RunStatus>,
+    Agrees<typeof RunRecord, daemon.RunRecord>,
+    Agrees<typeof RunAnswer, daemon.RunAnswer>,
     Agrees<typeof DaemonEvent, daemon.DaemonEvent>,
     Agrees<typeof Failure, ErrorBody>,
   ]

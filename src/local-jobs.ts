@@ -1,0 +1,167 @@
+/**
+ * The half of the daemon that knows of jobs, as the control API asks it: what the supervisor says of them, and what the system
+ * knows beside it (output of runs). Wiring, as in `local-daemon.ts`.
+ */
+import { existsSync } from "node:fs";
+import type { JobsDaemon, JobWhyReport, RunEvent, RunLog } from "./control/daemon-jobs.ts";
+import type { StreamName } from "./keeper/messages.ts";
+import type { KeeperClient } from "./os/keeper-client.ts";
+import { lastLines } from "./os/last-lines.ts";
+import type { JobDefinition } from "./plan/job.ts";
+import { masked } from "./plan/secrets.ts";
+import type { ActionResult, Selection } from "./supervisor/answers.ts";
+import type { JobStatus, RunRecord } from "./supervisor/job-answers.ts";
+
+/** The supervisor, as far as it is asked about jobs. */
+export interface JobSupervisor {
+  jobs(): readonly JobStatus[];
+  job(name: string): JobStatus | null;
+  /** The definition in force; null: there is no such job. */
+  jobDefinition(name: string): JobDefinition | null;
+  selectJobs(words: readonly string[]): Selection;
+  runJob(name: string, force: boolean): ActionResult | null;
+  pauseJobs(names: readonly string[]): readonly ActionResult[];
+  resumeJobs(names: readonly string[]): readonly ActionResult[];
+  killRuns(name: string, run: number | null): ActionResult | null;
+  history(name: string, most: number): readonly RunRecord[];
+}
+
+export interface LocalJobsOptions {
+  readonly supervisor: JobSupervisor;
+  readonly keeper: Pick<KeeperClient, "positionOf" | "follow">;
+  readonly logDir: string;
+}
+
+/** Lines of output in an answer to "why", and due times. */
+const LAST_LINES = 20;
+const RECORDS = 10;
+/** More than any job keeps. */
+const ALL_RECORDS = 10_000;
+
+export function localJobs(options: LocalJobsOptions): JobsDaemon {
+  const { supervisor, keeper } = options;
+  return {
+    jobs: () => supervisor.jobs(),
+    job: (name) => supervisor.job(name),
+    jobDefinition: (name) => shownDefinition(supervisor.jobDefinition(name)),
+    selectJobs: (words) => supervisor.selectJobs(words),
+    runJob: (name, force) => supervisor.runJob(name, force),
+    pauseJobs: (names) => supervisor.pauseJobs(names),
+    resumeJobs: (names) => supervisor.resumeJobs(names),
+    killRuns: (name, run) => supervisor.killRuns(name, run),
+    history: (name, most) => supervisor.history(name, most),
+    whyJob: async (name) => whyJob(options, name),
+    runLog: (job, run, stream) => runLog(options, job, run, stream),
+    followRunLog: (job, run, stream, onGrown) => {
+      const stands = runLog(options, job, run, stream)?.position ?? null;
+      // The keeper tells of logs that it has opened; that of a run that is over stands all the same.
+      if (stands !== null) setImmediate(onGrown, stands);
+      return keeper.follow(processNameOf(job, run), stands?.stream ?? stream, onGrown);
+    },
+  };
+}
+
+/** As the keeper knows a run. */
+function processNameOf(job: string, run: number): string {
+  return `${job}!${run}`;
+}
+
+/** Values that look like secrets are hidden; whoever knows the address of a ping can pretend that a job went well. */
+function shownDefinition(definition: JobDefinition | null): unknown {
+  if (definition === null) return null;
+  const notify = definition.notify.map(({ on, by }) => ({
+    on: [...on],
+    by: by.kind === "ping" ? { ...by, url: `${originOf(by.url)}/(hidden)` } : by,
+  }));
+  return { ...definition, service: masked(definition.service), notify };
+}
+
+function originOf(url: string): string {
+  return /^[a-z]+:\/\/[^/?#@]*/i.exec(url)?.[0] ?? "(hidden)";
+}
+
+function runLog(
+  { supervisor, keeper, logDir }: LocalJobsOptions,
+  job: string,
+  run: number,
+  stream: StreamName,
+): RunLog | null {
+  const definition = supervisor.jobDefinition(job);
+  const path = definition === null ? null : logPath(definition, logDir, run, stream);
+  if (path === null) return null;
+  const isLive = supervisor.job(job)?.runs.some((one) => one.run === run) ?? false;
+  const headPath = `${path}.head`;
+  const isKept = isLive || existsSync(path) || existsSync(headPath) || hasRecord(supervisor, job, run);
+  if (!isKept) return null;
+  const kept = definition?.service.logs?.stderr === "merged" ? "stdout" : stream;
+  return { position: keeper.positionOf(processNameOf(job, run), kept, path), headPath, isLive };
+}
+
+/** A run that printed nothing has a log all the same: an empty one. */
+function hasRecord(supervisor: JobSupervisor, job: string, run: number): boolean {
+  return supervisor.history(job, ALL_RECORDS).some((record) => record.run === run);
+}
+
+/** null: it is discarded. */
+function logPath({ name, service }: JobDefinition, logDir: string, run: number, stream: StreamName): string | null {
+  if (service.logs === null) return null;
+  const isOwn = stream === "stderr" && service.logs.stderr !== "merged";
+  return `${logDir}/jobs/${name}/${run}${isOwn ? ".stderr" : ""}.log`;
+}
+
+function whyJob({ supervisor, logDir }: LocalJobsOptions, name: string): JobWhyReport | null {
+  const status = supervisor.job(name);
+  const definition = supervisor.jobDefinition(name);
+  if (status === null || definition === null) return null;
+  const linesOf = status.runs.findLast(({ pid }) => pid !== null)?.run ?? status.last?.run ?? null;
+  const lines =
+    linesOf === null
+      ? []
+      : (["stdout", "stderr"] as const).flatMap((stream) => {
+          const isSeparate = definition.service.logs?.stderr !== "merged";
+          const path = stream === "stderr" && !isSeparate ? null : logPath(definition, logDir, linesOf, stream);
+          return path === null ? [] : lastLines(path, LAST_LINES);
+        });
+  return {
+    status,
+    history: supervisor.history(name, RECORDS),
+    lastLines: lines,
+    linesOf: lines.length === 0 ? null : linesOf,
+    next: nextOf(status),
+    advice: adviceFor(status),
+  };
+}
+
+function nextOf({ paused, next, last, runs }: JobStatus): string {
+  if (paused) return "nothing until it is resumed; a start by hand is possible";
+  const retry = runs.length === 0 ? (last?.retryAt ?? null) : null;
+  const due = next === null ? "it is never due" : `due at ${next}`;
+  return retry === null ? due : `tried again at ${retry}; ${due}`;
+}
+
+function adviceFor({ name, paused, runs, last, next, file }: JobStatus): string[] {
+  const advice: string[] = [];
+  if (file.note !== null) advice.push(`mend the file: svctl plan shows every mistake of ${file.path}`);
+  if (runs.length > 0) advice.push(`watch it: svctl logs -f ${name}`, `end it: svctl kill ${name}`);
+  const hasFailed = last !== null && ["failure", "timeout", "unknown"].includes(last.result);
+  if (last?.result === "timeout") advice.push("give it more time (`timeout:`), or find out what it waits for");
+  if (hasFailed) advice.push(`read all of its output: svctl logs ${name} --run ${last.run}`);
+  if (hasFailed && runs.length === 0) advice.push(`mend the cause, then: svctl run ${name} --follow`);
+  if (paused) advice.push(`let it run again: svctl resume ${name}`);
+  if (next === null && !paused) advice.push(`its schedule never comes: svctl next ${name}`);
+  return advice;
+}
+
+/** What the supervisor announces about runs, as it goes to whoever listens. */
+export function runEvent(
+  at: string,
+  job: string,
+  news:
+    | { readonly what: "started"; readonly run: number; readonly pid: number }
+    | { readonly what: "over" | "skipped"; readonly record: RunRecord },
+): RunEvent {
+  const base = { type: "run", at, job, what: news.what } as const;
+  return news.what === "started"
+    ? { ...base, run: news.run, pid: news.pid, record: null }
+    : { ...base, run: news.record.run, pid: null, record: news.record };
+}
