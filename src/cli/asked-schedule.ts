@@ -41,11 +41,7 @@ export function askedSchedule(call: Call): AskedSchedule {
   const text = words.join(" ");
   const spelled = (name: OptionName) => written.get(name) ?? `--${name}`;
   const zone = zoneOf(options.tz, spelled("tz"));
-  const from = fromOf(call, zone);
-  const count = options.count === undefined ? USUAL_COUNT : countOf(options.count, spelled("count"));
-  if (count < 1 || count > MOST) {
-    throw usage(`\`${spelled("count")} ${count}\` is out of bounds`, `choose from 1 to ${MOST}`);
-  }
+  const { from, count } = countAndStart(call, zone);
   const dialect = DIALECTS.find((known) => known === (options.dialect ?? "crontab"));
   if (dialect === undefined) {
     throw usage(`unknown dialect \`${options.dialect}\``, `there are ${DIALECTS.join(" and ")}`);
@@ -64,6 +60,15 @@ export function askedSchedule(call: Call): AskedSchedule {
   }));
   const slots = slotsBetween(reading.schedule, zone, from, Number.POSITIVE_INFINITY, count);
   return { text, schedule: reading.schedule, zone, from, slots, warnings };
+}
+
+/** How many due times are asked for, and from when on. */
+export function countAndStart(call: Call, zone: Zone): { readonly from: WallTime; readonly count: number } {
+  const { options, written } = call;
+  const spelled = written.get("count") ?? "--count";
+  const count = options.count === undefined ? USUAL_COUNT : countOf(options.count, spelled);
+  if (count < 1 || count > MOST) throw usage(`\`${spelled} ${count}\` is out of bounds`, `choose from 1 to ${MOST}`);
+  return { from: fromOf(call, zone), count };
 }
 
 function zoneOf(given: string | undefined, spelled: string): Zone {

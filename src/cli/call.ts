@@ -69,7 +69,7 @@ export interface Command {
   /** How many words must and may follow. */
   readonly words: readonly [least: number, most: number];
   /** What the shell offers after the name. */
-  readonly completes: "services" | "signals" | "streams" | "commands" | "shells" | null;
+  readonly completes: "services" | "jobs" | "services and jobs" | "signals" | "streams" | "commands" | "shells" | null;
   load(): Promise<CommandModule>;
 }
 

@@ -1,7 +1,7 @@
 /** `svctl __complete -- WORD…`: what may stand in place of the last word, one a line. Silent when nothing is known. */
 import { type Call, type Command, placesOf, say } from "./call.ts";
 import { COMMANDS, commandNamed } from "./commands.ts";
-import { daemonAt, ifReachable } from "./daemon.ts";
+import { daemonAt, ifAnswered, ifReachable } from "./daemon.ts";
 import { EXIT } from "./failure.ts";
 import { EVERYWHERE, OPTION_NAMES, type OptionName, takesValue } from "./options.ts";
 
@@ -44,6 +44,10 @@ async function wordsFor(call: Call, { completes }: Command, given: readonly stri
       return given.length === 0 ? services(call, given, root) : ["stdout", "stderr"];
     case "services":
       return services(call, given, root);
+    case "jobs":
+      return jobs(call, given, root);
+    case "services and jobs":
+      return [...(await services(call, given, root)), ...(await jobs(call, [...given, "all"], root))];
     case null:
       return [];
   }
@@ -54,6 +58,12 @@ async function services(call: Call, given: readonly string[], root: string | und
   const statuses = (await ifReachable(daemon.services())) ?? []; // A person who presses Tab wants no message.
   const groups = new Set(statuses.flatMap((status) => status.groups).map((group) => `${group}:*`));
   return [...statuses.map(({ name }) => name), ...groups, "all"].filter((name) => !given.includes(name));
+}
+
+async function jobs(call: Call, given: readonly string[], root: string | undefined): Promise<readonly string[]> {
+  const daemon = root === undefined ? call.daemon : daemonAt(placesOf(call.world, root).places, call.world.exists);
+  const statuses = (await ifAnswered(daemon.jobs())) ?? []; // An older svcd has none.
+  return [...statuses.map(({ name }) => name), "all"].filter((name) => !given.includes(name));
 }
 
 interface Sorted {

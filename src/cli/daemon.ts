@@ -56,9 +56,13 @@ export async function versionSkew(error: unknown, daemon: Daemon, own: string): 
   );
 }
 
+/** supervisorctl's `status` says 4 of a name that it does not know. */
+const ASKS_ONLY = new Set(["status", "jobs"]);
+const UNKNOWN_NAME = /^(unknown_service|unknown_job|is_a_job|is_a_service)$/;
+
 function exitCodeOf(code: string, verb: string | null): number {
   if (code === "bad_signal") return EXIT.usage;
-  return code === "unknown_service" && verb === "status" ? EXIT.unreachable : EXIT.failed;
+  return ASKS_ONLY.has(verb ?? "") && UNKNOWN_NAME.test(code) ? EXIT.unreachable : EXIT.failed;
 }
 
 /** sun_path of Linux has 108 bytes, the last one for a NUL. */
@@ -105,7 +109,12 @@ export function isUnreachable(error: unknown): boolean {
 
 /** The service is not there (any more), or its output is discarded. */
 export function hasNoLog(error: unknown): boolean {
-  return error instanceof Refused && (error.code === "unknown_service" || error.code === "no_log");
+  return error instanceof Refused && /^(unknown_service|unknown_job|no_log)$/.test(error.code);
+}
+
+/** A job was named where only services can be. */
+export function isAboutAJob(error: unknown): boolean {
+  return error instanceof Refused && error.code === "is_a_job";
 }
 
 /** null when there is no answer, or a refusal: for what may be left out. */

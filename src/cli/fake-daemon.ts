@@ -6,7 +6,16 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { DaemonEvent, HealthReport, PlanReport, ServiceStatus, WhyReport } from "../control/daemon.ts";
+import type {
+  DaemonEvent,
+  HealthReport,
+  JobStatus,
+  PlanReport,
+  RunRecord,
+  RunStatus,
+  ServiceStatus,
+  WhyReport,
+} from "../control/daemon.ts";
 import type { Input, Screen, World } from "./call.ts";
 import { main } from "./main.ts";
 
@@ -29,6 +38,57 @@ export function service(changes: Partial<ServiceStatus> = {}): ServiceStatus {
     file: { path: "/etc/svcd/services.d/web.yaml", line: 1, note: null },
     ...changes,
   };
+}
+
+export function job(changes: Partial<JobStatus> = {}): JobStatus {
+  return {
+    name: "backup",
+    state: "IDLE",
+    paused: false,
+    schedules: [{ expression: "0 3 * * *", words: "every day at 03:00" }],
+    timezone: "Europe/Berlin",
+    next: "2026-11-23T02:00:00.000Z",
+    runs: [],
+    last: record(),
+    streak: { result: "success", count: 4 },
+    why: "run 12: exit 0",
+    description: "",
+    file: { path: "/etc/svcd/cron.d/backup.yaml", line: 1, note: null },
+    ...changes,
+  };
+}
+
+export function record(changes: Partial<RunRecord> = {}): RunRecord {
+  return {
+    job: "backup",
+    run: 12,
+    trigger: "schedule",
+    scheduledFor: "2026-11-22T02:00:00.000Z",
+    coalesced: 1,
+    attempt: 1,
+    startedAt: "2026-11-22T02:00:00.100Z",
+    endedAt: "2026-11-22T02:02:05.100Z",
+    result: "success",
+    exit: { code: 0 },
+    why: "exit 0",
+    cpuMs: 1500,
+    peakMemoryBytes: 7_340_032,
+    retryAt: null,
+    ...changes,
+  };
+}
+
+export function liveRun(changes: Partial<RunStatus> = {}): RunStatus {
+  const at = "2026-11-22T12:00:00.000Z";
+  const facts = {
+    trigger: "manual",
+    scheduledFor: at,
+    startedAt: at,
+    attempt: 1,
+    pid: 4122,
+    why: "runs for 1m5s",
+  } as const;
+  return { run: 13, ...facts, ...changes };
 }
 
 export function plan(changes: Partial<PlanReport> = {}): PlanReport {
@@ -71,6 +131,9 @@ export class FakeDaemon {
   readonly root = mkdtempSync(join(tmpdir(), "svctl-test-"));
   readonly socket = join(this.root, "run/svcd.sock");
   services: ServiceStatus[] = [];
+  jobs: JobStatus[] = [];
+  /** Newest first, of all jobs. */
+  records: RunRecord[] = [];
   health: HealthReport = {
     status: "ok",
     version: "1.2.3",
@@ -114,6 +177,24 @@ export class FakeDaemon {
     this.tell({ type: "state", at: new Date().toISOString(), before: before?.state ?? "STOPPED", service: after });
   }
 
+  /** It is over from now on, and everybody who listens hears it. */
+  ends(changes: Partial<RunRecord> & { job: string; run: number }): void {
+    const last = record(changes);
+    this.records = [last, ...this.records];
+    this.jobs = this.jobs.map((status) =>
+      status.name === last.job ? { ...status, last, runs: status.runs.filter(({ run }) => run !== last.run) } : status,
+    );
+    const { job: name, run } = last;
+    this.tell({ type: "run", at: last.endedAt, what: "over", job: name, run, pid: null, record: last });
+  }
+
+  /** The answer to POST …/run, after which the job has that run. */
+  begins(name: string, run: RunStatus) {
+    this.jobs = this.jobs.map((status) => (status.name === name ? { ...status, runs: [...status.runs, run] } : status));
+    const what = `run ${run.run} started`;
+    return { name, outcome: "done", what, runBefore: run.run - 1, run: run.run, record: null } as const;
+  }
+
   tell(event: DaemonEvent): void {
     for (const listener of this.#listeners)
       listener.write(`id: 1-1\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
@@ -149,6 +230,26 @@ export class FakeDaemon {
       return;
     }
     if (path === "/v1/health") return void response.end(JSON.stringify(this.health));
+    const ofJob = /^\/v1\/jobs\/([^/]+)(?:\/(history|why))?$/.exec(path);
+    const status = this.jobs.find(({ name }) => name === ofJob?.[1]);
+    if (path === "/v1/jobs") {
+      const words = url.searchParams.get("names")?.split(",");
+      return void response.end(JSON.stringify(this.jobs.filter(({ name }) => words?.includes(name) ?? true)));
+    }
+    if (status !== undefined) {
+      const history = this.records.filter(({ job: name }) => name === status.name);
+      const answer = { status, definition: { schedules: [], splayMs: 0 } };
+      const why = { status, history, lastLines: [], linesOf: null, next: "due again", advice: [] };
+      return void response.end(JSON.stringify({ history, why }[ofJob![2]!] ?? answer));
+    }
+    const mixedUp = [...(url.searchParams.get("names")?.split(",") ?? []), path.split("/")[3]].find((word) =>
+      this.jobs.some(({ name }) => name === word),
+    );
+    if (mixedUp !== undefined) {
+      const what = `\u201c${mixedUp}\u201d is a job, not a service`;
+      const error = { code: "is_a_job", what, where: path, fix: `see: svctl jobs ${mixedUp}` };
+      return void response.writeHead(404).end(JSON.stringify({ error }));
+    }
     if (path === "/v1/services") {
       response.setHeader("X-Mistakes", this.health.mistakes);
       response.setHeader("X-Troubles", this.health.troubles.length);

@@ -4,23 +4,27 @@
  */
 import { statSync } from "node:fs";
 import type { Call } from "./call.ts";
-import { ifReachable } from "./daemon.ts";
+import { ifAnswered, ifReachable } from "./daemon.ts";
 
 /** Older files have been taken up, or never will be. */
 const YOUNG_MS = 3_000;
 const LONGEST_WAIT_MS = 1_500;
 const LOOK_EVERY_MS = 50;
 
-/** Waits until svcd knows the services whose files are that young; not for ever: a file can have a mistake. */
+/** Waits until svcd knows the services and jobs whose files are that young; not for ever: a file can have a mistake. */
 export async function awaitJustDropped({ words, places, daemon }: Call): Promise<void> {
-  const young = words.filter(
-    (word) => isYoung(`${places.services}/${word}.yaml`) || isYoung(`${places.services}/${word}.yml`),
+  const young = words.filter((word) =>
+    [places.services, places.cron].some(
+      (directory) => isYoung(`${directory}/${word}.yaml`) || isYoung(`${directory}/${word}.yml`),
+    ),
   );
   if (young.length === 0) return;
   const until = performance.now() + LONGEST_WAIT_MS;
   while (performance.now() < until) {
-    const statuses = await ifReachable(daemon.services());
-    if (statuses === null || young.every((name) => statuses.some((status) => status.name === name))) return;
+    const services = await ifReachable(daemon.services());
+    if (services === null) return;
+    const jobs = (await ifAnswered(daemon.jobs())) ?? [];
+    if (young.every((name) => [...services, ...jobs].some((status) => status.name === name))) return;
     await new Promise((again) => setTimeout(again, LOOK_EVERY_MS));
   }
 }

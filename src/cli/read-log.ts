@@ -1,14 +1,19 @@
 /**
- * The output of one service as bytes, from some place on. When svcd's core is replaced, reading goes on at the byte where
+ * The output of one service, or of one run of a job, as bytes, from some place on. When svcd's core is replaced, reading goes on at the byte where
  * it was: svcd says the position of the first byte, and the rest is counted here.
  */
+import type { StreamHandlers } from "../control/client.ts";
 import type { Call } from "./call.ts";
-import { CORE_IS_AWAY_MS, hasNoLog, isUnreachable } from "./daemon.ts";
+import { CORE_IS_AWAY_MS, hasNoLog, ifAnswered, isUnreachable } from "./daemon.ts";
 
 export interface LogWish {
   readonly name: string;
+  /** Of the job that has the name; without it, the name is a service's. */
+  readonly run?: number;
   readonly stream: "stdout" | "stderr";
-  readonly beginning: { readonly lines: number } | { readonly bytes: number };
+  /** all: of a run, everything that is kept. */
+  readonly beginning: { readonly lines: number } | { readonly bytes: number } | { readonly all: true };
+  /** Of a run, until it is over. */
   readonly follow: boolean;
 }
 
@@ -50,6 +55,7 @@ class Reading {
     while (!this.#isStopped) {
       const error = await this.#readOn();
       if (this.#isStopped || (error === null && !this.#wish.follow)) return;
+      if (error === null && (await this.#runIsOver())) return;
       if (error !== null && !this.#mayComeBack(error)) {
         if (this.#position !== null && hasNoLog(error)) return; // It was removed while we followed it.
         throw error;
@@ -59,26 +65,34 @@ class Reading {
     }
   }
 
+  /** A core that ends closes its streams too: only of a run that is over is the end of the stream the end of its output. */
+  async #runIsOver(): Promise<boolean> {
+    const { name, run } = this.#wish;
+    if (run === undefined) return false;
+    const detail = await ifAnswered(this.#call.daemon.job(name));
+    return detail !== null && !detail.status.runs.some((one) => one.run === run);
+  }
+
   /** Until the stream ends: null, or why it ended too early. */
   #readOn(): Promise<Error | null> {
-    const { name, stream, beginning, follow } = this.#wish;
-    const from = this.#position === null ? beginning : { from: this.#position };
+    const { name, run, stream, beginning, follow } = this.#wish;
+    const from = this.#position === null ? ("all" in beginning ? {} : beginning) : { from: this.#position };
     return new Promise((resolve) => {
-      const exchange = this.#call.daemon.log(
-        name,
-        { ...from, follow, stream },
-        {
-          onHead: ({ headers }) => {
-            this.#position = Number(headers.get("x-log-position") ?? 0);
-            this.#lostAt = null;
-          },
-          onData: (bytes) => {
-            this.#position! += bytes.length;
-            this.#onBytes(bytes);
-          },
-          onEnd: resolve,
+      const handlers: StreamHandlers = {
+        onHead: ({ headers }) => {
+          this.#position = Number(headers.get("x-log-position") ?? 0);
+          this.#lostAt = null;
         },
-      );
+        onData: (bytes) => {
+          this.#position! += bytes.length;
+          this.#onBytes(bytes);
+        },
+        onEnd: resolve,
+      };
+      const options = { ...from, follow, stream };
+      const { daemon } = this.#call;
+      const exchange =
+        run === undefined ? daemon.log(name, options, handlers) : daemon.runLog(name, run, options, handlers);
       this.#stopNow = () => {
         exchange.stop();
         resolve(null);

@@ -28,7 +28,7 @@ export function table(rows: readonly (readonly Cell[])[], columns: number | null
       const columnWidth = Math.min(widths[index]!, room);
       const text = isLast ? fitting : pad(fitting, columnWidth);
       if (!isLast) left -= columnWidth + GAP.length;
-      return cell.paint === undefined ? text : cell.paint(text);
+      return cell.paint === undefined || text === "" ? text : cell.paint(text);
     });
     return cells.join(GAP).trimEnd();
   });

@@ -36,3 +36,19 @@ export function localTime(iso: string): string {
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DAY_MS = 86_400_000;
+
+/** `03:00` today, `Mon 03:00` in the days around, `1 Jan` in the months around: as short as it can be without being mistaken. */
+export function calendarTime(iso: string, now: Date): string {
+  const date = new Date(iso);
+  const [day = "", time = ""] = localTime(iso).split(" ");
+  const clock = time.endsWith(":00") ? time.slice(0, 5) : time;
+  const away = date.getTime() - now.getTime();
+  if (day === localTime(now.toISOString()).split(" ")[0]) return clock;
+  if (away > 0 && away < 6 * DAY_MS) return `${DAYS[date.getDay()]} ${clock}`;
+  if (Math.abs(away) < 300 * DAY_MS) return `${date.getDate()} ${MONTHS[date.getMonth()]}`;
+  return day;
+}
