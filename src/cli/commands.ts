@@ -284,6 +284,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./crontab.ts"),
   },
   {
+    name: "import",
+    usage: "crontab",
+    summary: "take over this machine's crontabs from cron; says first what it would do",
+    options: ["apply", "machine", "json"],
+    words: [1, 1],
+    completes: null,
+    load: () => import("./import.ts"),
+  },
+  {
     name: "schema",
     usage: "[services | jobs | settings]",
     summary: "print the JSON Schema of the files in services.d or cron.d, or of svcd.yaml, for editors",
