@@ -26,6 +26,7 @@ import type { Launch, Launcher, Prepared, RunLauncher } from "../ports.ts";
 import type { Cause } from "../schedule/run.ts";
 import { processNameOf } from "../schedule/run-name.ts";
 import type { RunNumber } from "../service/life.ts";
+import { type Account, accountOf } from "./accounts.ts";
 import { execChain, systemTool } from "./exec-chain.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { type OwnRights, ownRights } from "./own-rights.ts";
@@ -78,8 +79,8 @@ export class LinuxLauncher implements Launcher, RunLauncher {
   constructor(options: LauncherOptions) {
     this.#options = options;
     this.#base = cleanBase(options.env);
-    this.#cleanBase = cronBase(this.#base);
     this.#rights = options.rights ?? ownRights();
+    this.#cleanBase = cronBase(this.#base, accountOf(String(this.#rights.uid)));
     const ownPath = options.env["PATH"] ?? DEFAULT_PATH;
     this.#toolPath = options.toolPath ?? ((name) => systemTool(name, ownPath));
     const canTag = this.#rights.setsFileLocks && this.#toolPath("prlimit") !== null;
@@ -259,9 +260,10 @@ function withWholeVenv(env: Environment, cwd: string): Environment {
   return { ...env, VIRTUAL_ENV: whole, PATH: `${whole}${path.slice(folder.length)}` };
 }
 
-/** PATH and SHELL as cron sets them; whose job it is says HOME and LOGNAME. */
-function cronBase({ HOME, LOGNAME, USER }: Environment): Environment {
-  const given = Object.entries({ HOME, LOGNAME: LOGNAME ?? USER }).filter(([, value]) => value !== undefined);
+/** As cron sets them: svcd's own account says who it is, for a container or a service manager may have told svcd neither. */
+function cronBase({ HOME, LOGNAME, USER }: Environment, account: Account | null): Environment {
+  const own = { HOME: HOME ?? account?.home, LOGNAME: account?.name ?? LOGNAME ?? USER };
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
   return { PATH: "/usr/bin:/bin", SHELL: "/bin/sh", ...(Object.fromEntries(given) as Environment) };
 }
 
