@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { EventLog } from "./control/event-log.ts";
 import { createControlServer, roomFor } from "./control/server.ts";
 import { localDaemon } from "./local-daemon.ts";
+import { runEvent } from "./local-jobs.ts";
 import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import { LinuxHooks } from "./os/hooks.ts";
@@ -174,10 +175,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         log.info(`${news.service}: removed`);
         return;
       case "run":
+        events.add(runEvent(at, news));
         if (news.what === "started") log.info(`${news.job}: run ${news.run} started (pid ${news.pid})`);
         else log.info(`${news.job}: ${inWords(news.record)}`);
         return;
       case "job":
+        events.add({ type: "job", at, name: news.job, what: news.what });
         log.info(`${news.job}: ${news.what}`);
         return;
       case "daemon":

@@ -5,7 +5,7 @@
 import type { Daemon, HealthReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
-import { type JobSupervisor, localJobs } from "./local-jobs.ts";
+import { localJobs } from "./local-jobs.ts";
 import { evidenceOf } from "./os/evidence.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
 import { heldUp, processFacts } from "./os/process-facts.ts";
@@ -46,7 +46,7 @@ const LAST_LINES = 20;
 export function localDaemon(options: LocalDaemonOptions): Daemon {
   const { supervisor, keeper, events } = options;
   return {
-    ...localJobs({ supervisor: jobsOf(supervisor), keeper, logDir: options.logDir }),
+    ...localJobs({ supervisor, keeper, logDir: options.logDir }),
     health: () => health(options),
     services: () => supervisor.statuses(),
     service: (name) => detail(options, name),
@@ -74,22 +74,6 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
   };
 }
 
-/** A supervisor without jobs has none. */
-function jobsOf(supervisor: Supervisor): JobSupervisor {
-  const noJobs: JobSupervisor = {
-    jobs: () => [],
-    job: () => null,
-    jobDefinition: () => null,
-    selectJobs: (words) => ({ names: [], unknown: words.map((word) => ({ word, suggestion: null })) }),
-    runJob: () => null,
-    pauseJobs: () => [],
-    resumeJobs: () => [],
-    killRuns: () => null,
-    history: () => [],
-  };
-  return "jobs" in supervisor ? (supervisor as unknown as JobSupervisor) : noJobs;
-}
-
 function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): ActionResult {
   const member = supervisor.members.get(name);
   const runBefore = member?.life.lastRun ?? 0;
@@ -108,7 +92,7 @@ function health({ supervisor, version, keeperPid, since, containment, troubles }
     core: process.pid,
     since,
     services: supervisor.members.size,
-    jobs: jobsOf(supervisor).jobs().length,
+    jobs: supervisor.jobCount,
     mistakes: supervisor.plan?.mistakes.length ?? 0,
     containment,
     troubles: troubles(),

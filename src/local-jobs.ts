@@ -7,27 +7,16 @@ import type { JobsDaemon, JobWhyReport, RunEvent, RunLog } from "./control/daemo
 import type { StreamName } from "./keeper/messages.ts";
 import type { KeeperClient } from "./os/keeper-client.ts";
 import { lastLines } from "./os/last-lines.ts";
+import { runLogPath } from "./places.ts";
 import type { JobDefinition } from "./plan/job.ts";
 import { masked } from "./plan/secrets.ts";
-import type { ActionResult, Selection } from "./supervisor/answers.ts";
-import type { JobStatus, RunRecord } from "./supervisor/job-answers.ts";
-
-/** The supervisor, as far as it is asked about jobs. */
-export interface JobSupervisor {
-  jobs(): readonly JobStatus[];
-  job(name: string): JobStatus | null;
-  /** The definition in force; null: there is no such job. */
-  jobDefinition(name: string): JobDefinition | null;
-  selectJobs(words: readonly string[]): Selection;
-  runJob(name: string, force: boolean): ActionResult | null;
-  pauseJobs(names: readonly string[]): readonly ActionResult[];
-  resumeJobs(names: readonly string[]): readonly ActionResult[];
-  killRuns(name: string, run: number | null): ActionResult | null;
-  history(name: string, most: number): readonly RunRecord[];
-}
+import type { News } from "./ports.ts";
+import { processNameOf } from "./schedule/run-name.ts";
+import type { JobStatus } from "./supervisor/job-answers.ts";
+import type { Supervisor } from "./supervisor/supervisor.ts";
 
 export interface LocalJobsOptions {
-  readonly supervisor: JobSupervisor;
+  readonly supervisor: Supervisor;
   readonly keeper: Pick<KeeperClient, "positionOf" | "follow">;
   readonly logDir: string;
 }
@@ -61,11 +50,6 @@ export function localJobs(options: LocalJobsOptions): JobsDaemon {
   };
 }
 
-/** As the keeper knows a run. */
-function processNameOf(job: string, run: number): string {
-  return `${job}!${run}`;
-}
-
 /** Values that look like secrets are hidden; whoever knows the address of a ping can pretend that a job went well. */
 function shownDefinition(definition: JobDefinition | null): unknown {
   if (definition === null) return null;
@@ -77,7 +61,7 @@ function shownDefinition(definition: JobDefinition | null): unknown {
 }
 
 function originOf(url: string): string {
-  return /^[a-z]+:\/\/[^/?#@]*/i.exec(url)?.[0] ?? "(hidden)";
+  return URL.canParse(url) ? new URL(url).origin : "";
 }
 
 function runLog(
@@ -89,7 +73,7 @@ function runLog(
   const definition = supervisor.jobDefinition(job);
   const path = definition === null ? null : logPath(definition, logDir, run, stream);
   if (path === null) return null;
-  const isLive = supervisor.job(job)?.runs.some((one) => one.run === run) ?? false;
+  const isLive = supervisor.hasRun(job, run);
   const headPath = `${path}.head`;
   const isKept = isLive || existsSync(path) || existsSync(headPath) || hasRecord(supervisor, job, run);
   if (!isKept) return null;
@@ -98,15 +82,14 @@ function runLog(
 }
 
 /** A run that printed nothing has a log all the same: an empty one. */
-function hasRecord(supervisor: JobSupervisor, job: string, run: number): boolean {
+function hasRecord(supervisor: Supervisor, job: string, run: number): boolean {
   return supervisor.history(job, ALL_RECORDS).some((record) => record.run === run);
 }
 
 /** null: it is discarded. */
 function logPath({ name, service }: JobDefinition, logDir: string, run: number, stream: StreamName): string | null {
   if (service.logs === null) return null;
-  const isOwn = stream === "stderr" && service.logs.stderr !== "merged";
-  return `${logDir}/jobs/${name}/${run}${isOwn ? ".stderr" : ""}.log`;
+  return runLogPath(logDir, { job: name, run }, service.logs.stderr === "merged" ? "stdout" : stream);
 }
 
 function whyJob({ supervisor, logDir }: LocalJobsOptions, name: string): JobWhyReport | null {
@@ -152,16 +135,10 @@ function adviceFor({ name, paused, runs, last, next, file }: JobStatus): string[
   return advice;
 }
 
-/** What the supervisor announces about runs, as it goes to whoever listens. */
-export function runEvent(
-  at: string,
-  job: string,
-  news:
-    | { readonly what: "started"; readonly run: number; readonly pid: number }
-    | { readonly what: "over" | "skipped"; readonly record: RunRecord },
-): RunEvent {
-  const base = { type: "run", at, job, what: news.what } as const;
-  return news.what === "started"
-    ? { ...base, run: news.run, pid: news.pid, record: null }
-    : { ...base, run: news.record.run, pid: null, record: news.record };
+/** What the supervisor announces about a run, as it goes to whoever listens. */
+export function runEvent(at: string, news: Extract<News, { kind: "run" }>): RunEvent {
+  const { what, job } = news;
+  return what === "started"
+    ? { type: "run", at, what, job, run: news.run, pid: news.pid, record: null }
+    : { type: "run", at, what, job, run: news.record.run, pid: null, record: news.record };
 }

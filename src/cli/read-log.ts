@@ -53,9 +53,13 @@ class Reading {
 
   async run(): Promise<void> {
     while (!this.#isStopped) {
-      const error = await this.#readOn();
+      const error = await this.#readOn(this.#wish.follow);
       if (this.#isStopped || (error === null && !this.#wish.follow)) return;
-      if (error === null && (await this.#runIsOver())) return;
+      if (error === null && (await this.#runIsOver())) {
+        // What was written while no core was there to send it.
+        await this.#readOn(false);
+        return;
+      }
       if (error !== null && !this.#mayComeBack(error)) {
         if (this.#position !== null && hasNoLog(error)) return; // It was removed while we followed it.
         throw error;
@@ -74,8 +78,8 @@ class Reading {
   }
 
   /** Until the stream ends: null, or why it ended too early. */
-  #readOn(): Promise<Error | null> {
-    const { name, run, stream, beginning, follow } = this.#wish;
+  #readOn(follow: boolean): Promise<Error | null> {
+    const { name, run, stream, beginning } = this.#wish;
     const from = this.#position === null ? ("all" in beginning ? {} : beginning) : { from: this.#position };
     return new Promise((resolve) => {
       const handlers: StreamHandlers = {
@@ -100,9 +104,10 @@ class Reading {
     });
   }
 
-  /** A log that was read already, of an svcd that is only away for a moment. */
+  /** Of an svcd that is only away for a moment: it was there when the log was begun, or when the run was named. */
   #mayComeBack(error: Error): boolean {
-    if (this.#position === null || !isUnreachable(error)) return false;
+    const wasThere = this.#position !== null || (this.#wish.run !== undefined && this.#wish.follow);
+    if (!wasThere || !isUnreachable(error)) return false;
     return this.#lostAt === null || performance.now() - this.#lostAt < CORE_IS_AWAY_MS;
   }
 

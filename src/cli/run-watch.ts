@@ -4,7 +4,7 @@
  */
 import type { JobDetail, RunRecord } from "../control/daemon.ts";
 import type { Call } from "./call.ts";
-import { CORE_IS_AWAY_MS, isUnreachable } from "./daemon.ts";
+import { CORE_IS_AWAY_MS, ifReachable, isUnreachable } from "./daemon.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { plain } from "./text.ts";
 
@@ -93,7 +93,9 @@ export function watchRuns(call: Call, job: string): RunWatch {
           const live = status.runs.find((one) => one.run === run);
           if (live !== undefined) limits.show(`run ${run} ${plain(live.why)}`);
           if (live !== undefined || known() !== null) return known();
-          const record = (await call.daemon.history(job, RECORDS_READ)).find((one) => one.run === run);
+          const records = await ifReachable(call.daemon.history(job, RECORDS_READ));
+          if (records === null) return null; // The core went away since; it is asked again.
+          const record = records.find((one) => one.run === run);
           if (record !== undefined) return record;
           throw new Failure(EXIT.failed, `run ${run} of ${job} is over, and svcd has no record of its end`, {
             fix: `see: svctl history ${job}`,

@@ -166,6 +166,7 @@ function logOf(daemon: FakeDaemon, run: number): { write(text: string): void; en
   let response: Asked["response"] | null = null;
   const pending: string[] = [];
   daemon.on("GET", `/v1/jobs/backup/runs/${run}/log`, (asked) => {
+    if (asked.query.get("follow") === null) return void asked.response.writeHead(200).end(); // There is no more.
     response = asked.response;
     response.writeHead(200, { "X-Log-Position": asked.query.get("from") ?? "0" });
     response.flushHeaders();
@@ -210,6 +211,7 @@ test("following a run goes on at the very byte when the core is replaced, and en
   daemon.on("GET", "/v1/jobs/backup/runs/13/log", ({ response, query }) => {
     from.push(query.get("from"));
     response.writeHead(200, { "X-Log-Position": query.get("from") ?? "100" });
+    if (query.get("follow") === null) return void response.end("last words\n");
     response.write(from.length === 1 ? "first\nsec" : "ond\n");
     end.add(() => response.end());
   });
@@ -219,8 +221,9 @@ test("following a run goes on at the very byte when the core is replaced, and en
   await seen(() => call.stdout() === "first\nsecond\n");
   daemon.jobs = [job()];
   for (const close of end) close();
-  assert.equal((await call.done).exitCode, 0);
-  assert.deepEqual(from, [null, "109"]);
+  const { exitCode, stdout } = await call.done;
+  assert.deepEqual([exitCode, stdout], [0, "first\nsecond\nlast words\n"], "also what came while nobody could send it");
+  assert.deepEqual(from, [null, "109", "113"]);
 });
 
 test("logs of a job are those of the run that goes on, else of the last, else of the one that is named", async () => {

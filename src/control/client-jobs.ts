@@ -33,7 +33,7 @@ export function jobsControl(get: Get, post: Post) {
   };
 }
 
-export function runLogPath(job: string, run: number, options: JobLogOptions): string {
+export function runLogQuestion(job: string, run: number, options: JobLogOptions): string {
   const { lines, from, follow, stream } = options;
   const query = queryOf({ lines, from, follow: follow === true ? 1 : undefined, stream });
   return `${jobPath(job)}/runs/${run}/log${query}`;

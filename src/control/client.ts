@@ -11,7 +11,7 @@
 import type { StreamName } from "../keeper/messages.ts";
 import { type EventOptions, events, type HeardEvent, type Listening } from "./client-events.ts";
 import { ask, type Exchange, type Head, Unreachable, uptimeMs } from "./client-http.ts";
-import { type JobLogOptions, jobsControl, runLogPath } from "./client-jobs.ts";
+import { type JobLogOptions, jobsControl, runLogQuestion } from "./client-jobs.ts";
 import { queryOf, selection } from "./client-paths.ts";
 import { Refused, refusedBy } from "./client-refused.ts";
 import type {
@@ -181,7 +181,7 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     remove: (words: readonly string[]) => onServices(words, "remove"),
     ...jobsControl(get, post),
     runLog: (job: string, run: number, logOptions: JobLogOptions, handlers: StreamHandlers) =>
-      stream(socketPath, runLogPath(job, run, logOptions), handlers),
+      stream(socketPath, runLogQuestion(job, run, logOptions), handlers),
     plan: () => get<PlanReport>("/v1/plan"),
     /** null: everything. */
     apply: (names: readonly string[] | null) =>

@@ -105,6 +105,7 @@ test("whoever mixes up a job and a service hears which it is, and nothing is don
     await heard("GET", "/v1/jobs/bakcup"),
     "unknown_job: no job is called “bakcup”; did you mean “backup”?; `svctl jobs` lists all jobs",
   );
+  assert.match(await heard("GET", "/v1/services/bakcup/why"), /^unknown_service: .*did you mean “backup”\?/);
   assert.match(await heard("GET", "/v1/jobs/nope/why"), /^unknown_job/);
   assert.match(await heard("GET", "/v1/jobs/nope/history"), /^unknown_job/);
   assert.match(await heard("POST", "/v1/jobs/nope/kill"), /^unknown_job/);
@@ -188,6 +189,20 @@ test("a run whose positions are forgotten when it is over is not sent twice to w
   log.forgetPositions();
   daemon.runIsOver("backup", 13);
   assert.equal(await reading.done, "one\ntwo\n");
+});
+
+test("who comes back for the rest of a run that is over gets the rest, and nothing when there is none", async (context) => {
+  const { daemon, ask } = await served(context, "backup");
+  const log = new FakeLog(join(temporaryDirectory(context), "12.log"), { keep: 1 });
+  daemon.runLogs.set("backup/12", log);
+  log.write("one\n");
+  log.rotate();
+  log.write("two\n");
+  const path = "/v1/jobs/backup/runs/12/log?from=";
+  assert.equal((await ask("GET", `${path}4`)).body, "two\n");
+  assert.equal((await ask("GET", `${path}8`)).body, "");
+  log.forgetPositions();
+  assert.equal((await ask("GET", `${path}8`)).body, "");
 });
 
 test("a run that nobody knows, and one that wrote nothing there, are told apart from a log", async (context) => {

@@ -138,6 +138,10 @@ class Reading {
       begin(start.at);
       await this.#sayWhatIsGone(start.at - beginning.from);
     }
+    if ("from" in beginning && beginning.from > start.end && this.#request.isOver?.() === true) {
+      begin(beginning.from); // Nobody counts this log any more, and nothing is added to it.
+      return this.#reader.end();
+    }
     if ("from" in beginning && beginning.from > start.end) {
       await this.#close();
       const last = await this.#findStart({ lines: LINES_OF_A_NEW_COUNT });

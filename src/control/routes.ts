@@ -252,7 +252,12 @@ function unknownWords(house: House, unknown: ReturnType<Daemon["select"]>["unkno
     );
   }
   const listed = unknown.map(({ word }) => `“${printable(word)}”`).join(", ");
-  const fix = [...suggestions(unknown), "`svctl status` lists all services"].join("; ");
+  const jobs = house.daemon.selectJobs(unknown.map(({ word }) => word)).unknown;
+  const near = unknown.map(({ word, suggestion: service }) => ({
+    word,
+    suggestion: service ?? jobs.find((job) => job.word === word)?.suggestion ?? null,
+  }));
+  const fix = [...suggestions(near), "`svctl status` lists all services, `svctl jobs` all jobs"].join("; ");
   return new Refusal(404, "unknown_service", `no service is called ${listed}`, fix);
 }
 

@@ -150,7 +150,7 @@ test("an unknown word is named with a suggestion, and nothing is done to the kno
       code: "unknown_service",
       what: "no service is called “wbe”",
       where: "POST /v1/services/db,wbe/stop",
-      fix: "did you mean “web”?; `svctl status` lists all services",
+      fix: "did you mean “web”?; `svctl status` lists all services, `svctl jobs` all jobs",
     },
   });
   assert.equal((await say(served, "GET", "/v1/services/wbe")).body.error.code, "unknown_service");

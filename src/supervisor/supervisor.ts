@@ -406,6 +406,15 @@ export class Supervisor {
     return { names, unknown: unknown.map((one) => ({ ...one, ...this.#mistakeOf(one.word) })) };
   }
 
+  get jobCount(): number {
+    return this.#jobs?.members.size ?? 0;
+  }
+
+  /** It is not over. */
+  hasRun(job: string, run: RunNumber): boolean {
+    return this.#jobs?.members.get(job)?.job.runs.some((one) => one.run === run) ?? false;
+  }
+
   /** A start by hand; it obeys the job's `overlap`, unless it is forced. null: there is no such job. */
   runJob(name: string, force: boolean): ActionResult | null {
     return this.#jobs?.run(name, force) ?? null;
