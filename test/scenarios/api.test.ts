@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { lstatSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { type TestContext, test } from "node:test";
 import { ROUTES } from "../../src/control/routes.ts";
@@ -111,6 +111,7 @@ test("services are listed, selected, described, and acted upon", async (t) => {
     keeper: health.keeper,
     core: health.core,
     services: 2,
+    jobs: 0,
     mistakes: 0,
     troubles: [],
   });
@@ -127,8 +128,12 @@ test("services are listed, selected, described, and acted upon", async (t) => {
 });
 
 test("/openapi.json describes every route, and every question in it is answered", async (t) => {
-  const box = await Box.open(t, { "web.yaml": SLEEPS });
+  const box = Box.prepare(t, { "web.yaml": SLEEPS });
+  mkdirSync(box.path("cron.d"), { mode: 0o700 });
+  writeFileSync(box.path("cron.d/tick.yaml"), 'schedule: "@daily"\ncommand: "true"\n', { mode: 0o600 });
+  await box.start();
   await box.until("web", "RUNNING");
+  assert.equal((await post(box, "/v1/jobs/tick/run", { wait: 30 })).json.record.result, "success");
   const { status, json } = await get(box, "/openapi.json");
   assert.equal(status, 200);
   assert.match(json.openapi, /^3\./);
@@ -139,7 +144,10 @@ test("/openapi.json describes every route, and every question in it is answered"
   );
   assert.deepEqual(described.sort(), ROUTES.map(({ method, path }) => `${method} ${path}`).sort());
   for (const route of described.filter((one) => one.startsWith("GET ") && !one.endsWith("/events"))) {
-    const path = route.slice(4).replace("{name}", "web");
+    const path = route
+      .slice(4)
+      .replace("{name}", route.includes("/jobs/") ? "tick" : "web")
+      .replace("{run}", "1");
     assert.equal((await get(box, path)).status, 200, path);
   }
 });
@@ -162,7 +170,7 @@ test("/metrics is what Prometheus reads", async (t) => {
     const sample = /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.exec(line);
     assert.ok(sample !== null, `not a sample: ${line}`);
     const [, name = "", labels = "", value] = sample;
-    assert.ok(types.has(name), `no TYPE before ${line}`);
+    assert.ok(types.has(name.replace(/_(bucket|sum|count)$/, "")) || types.has(name), `no TYPE before ${line}`);
     assert.ok(!samples.has(name + labels), `twice: ${line}`);
     samples.set(name + labels, Number(value));
   }

@@ -118,7 +118,7 @@ test("`svctl status` shows every service: what it does, its pid, for how long, a
         await box.svctl("status", "wbe", "web"),
         4,
         "",
-        "svctl: no service is called “wbe”\n  fix:   did you mean “web”?; `svctl status` lists all services\n",
+        "svctl: no service is called “wbe”\n  fix:   did you mean “web”?; `svctl status` lists all services, `svctl jobs` all jobs\n",
       );
     },
   );
@@ -673,7 +673,7 @@ test("the completion script is one that bash can read, and completes commands, n
   await box.until("web", "RUNNING");
   const offered = async (...words: string[]): Promise<string[]> =>
     lines(good(await box.svctl("__complete", "--", ...words)));
-  assert.deepEqual(await offered("res"), ["restart"]);
+  assert.deepEqual(await offered("res"), ["restart", "resume"]);
   assert.deepEqual(await offered("restart", "w"), ["web", "worker", "web:*", "worker:*"]);
   assert.deepEqual(await offered("stop", "web", "web"), ["web:*"]);
   assert.deepEqual(await offered("signal", "US"), ["USR1", "USR2"]);
