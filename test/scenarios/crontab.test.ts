@@ -3,7 +3,18 @@
  * takes up what it has installed.
  */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -12,6 +23,7 @@ import { Box, type Ran } from "./box.ts";
 const MINE = userInfo().username;
 const BIN = resolve(import.meta.dirname, "../../bin");
 const notRoot = process.getuid!() !== 0 && "only root can act for others";
+const noNamespace = spawnSync("unshare", ["-m", "true"]).status !== 0 && "no mount namespace can be made here";
 
 /** `crontab` is what a link makes of ours, as people install it. */
 class Desk {
@@ -28,12 +40,18 @@ class Desk {
     return this.box.path("cron.d", MINE);
   }
 
+  get env(): Record<string, string> {
+    return {
+      SVCD_ROOT: this.box.root,
+      TMPDIR: this.box.path("tmp"),
+      PATH: `${this.box.path("bin")}:/usr/bin:/bin:/sbin`,
+    };
+  }
+
   /** A script in a shell that knows no other editor than EDITOR. */
   shell(script: string, env: Record<string, string> = {}): Promise<Ran> {
-    const set = Object.entries({ SVCD_ROOT: this.box.root, TMPDIR: this.box.path("tmp"), ...env });
-    const words = set.map(([name, value]) => `${name}=${value}`);
-    const path = `PATH=${this.box.path("bin")}:/usr/bin:/bin`;
-    return this.box.run("env", ["-u", "VISUAL", "-u", "EDITOR", path, ...words, "sh", "-c", script]);
+    const words = Object.entries({ ...this.env, ...env }).map(([name, value]) => `${name}=${value}`);
+    return this.box.run("env", ["-u", "VISUAL", "-u", "EDITOR", ...words, "sh", "-c", script]);
   }
 
   /** A pretend editor: a script that gets the file as $1. */
@@ -253,3 +271,52 @@ test("what crontab installs is what svcd takes up; without an svcd that is told"
     /^crontab: installed, and no svcd runs \(\S+svcd\.sock\): the jobs begin once it does\n= 0$/,
   );
 });
+
+test("a real editor has the terminal, and svctl asks on it when the editor has ended", {
+  skip: isMissing("vim", "script"),
+}, async (t) => {
+  const desk = deskOf(t);
+  await desk.shell("echo '@daily /bin/true' | crontab -");
+  const seen = desk.box.path("seen");
+  const script = spawn("script", ["-qefc", "crontab -e", seen], {
+    stdio: ["pipe", "ignore", "ignore"],
+    env: { ...desk.env, EDITOR: "vim -u NONE -N -n -i NONE", TERM: "dumb" },
+  });
+  t.after(() => script.kill("SIGKILL"));
+  const ended = once(script, "exit");
+  const shows = (text: string, times: number) =>
+    desk.box.becomes(`${text} is seen ${times} times`, () => readFileSync(seen, "utf8").split(text).length > times);
+  writeFileSync(seen, "");
+  await shows("@daily", 1);
+  script.stdin.write("Go61 4 * * * /bin/false\x1b:wq\r");
+  await shows("(y/n)", 1);
+  const before = readFileSync(seen, "utf8").split("@daily").length - 1;
+  script.stdin.write("y\r");
+  await shows("@daily", before + 1);
+  script.stdin.write(":%s/61/6/\r:wq\r");
+  assert.deepEqual(await ended, [0, null], readFileSync(seen, "utf8"));
+  assert.equal(installed(desk), "@daily /bin/true\n6 4 * * * /bin/false\n");
+});
+
+test("who is in /etc/cron.deny may not use crontab; root may", { skip: notRoot || noNamespace }, async (t) => {
+  const desk = deskOf(t);
+  for (const folder of ["etc", "home"]) mkdirSync(desk.box.path(folder));
+  writeFileSync(desk.box.path("etc/passwd"), "root:x:0:0::/root:/bin/sh\nalice:x:4242:4242::/:/bin/sh\n");
+  writeFileSync(desk.box.path("etc/cron.deny"), "alice\nroot\n");
+  await desk.shell('chown 4242 "$SVCD_ROOT/home" && chmod 755 "$SVCD_ROOT"');
+  const tries = async (who: string): Promise<string> => {
+    const mine = `mount --bind "$SVCD_ROOT/etc" /etc; export HOME="$SVCD_ROOT/home" XDG_CONFIG_HOME="$SVCD_ROOT/home"; unset SVCD_ROOT`;
+    return said(await desk.shell(`unshare -m sh -c '${mine}; echo "@daily /bin/true" | ${who} crontab -n -'`));
+  };
+  const alice = "setpriv --reuid=4242 --regid=4242 --clear-groups";
+  assert.match(await tries(alice), /alice may not use crontab: in \/etc\/cron\.deny[^=]*= 1$/);
+  assert.match(await tries(""), /1 job, no mistakes[^=]*= 0$/);
+  writeFileSync(desk.box.path("etc/cron.allow"), "alice\n");
+  assert.match(await tries(alice), /1 job, no mistakes[^=]*= 0$/);
+});
+
+function isMissing(...programs: string[]): string | false {
+  const found = (name: string) => ["/usr/bin", "/bin"].some((path) => existsSync(`${path}/${name}`));
+  const missing = programs.filter((name) => !found(name));
+  return missing.length > 0 && `not installed: ${missing.join(", ")}`;
+}
