@@ -51,7 +51,7 @@ class Desk {
   /** A script in a shell that knows no other editor than EDITOR. */
   shell(script: string, env: Record<string, string> = {}): Promise<Ran> {
     const words = Object.entries({ ...this.env, ...env }).map(([name, value]) => `${name}=${value}`);
-    return this.box.run("env", ["-u", "VISUAL", "-u", "EDITOR", ...words, "sh", "-c", script]);
+    return this.box.run("env", ["-C", this.box.root, "-u", "VISUAL", "-u", "EDITOR", ...words, "sh", "-c", script]);
   }
 
   /** A pretend editor: a script that gets the file as $1. */
@@ -78,7 +78,7 @@ test("`crontab FILE`, `crontab -`, -l and -r keep the habit; a crontab is for it
   const desk = deskOf(t);
   assert.match(said(await desk.shell("crontab -l")), new RegExp(`no crontab for ${MINE}\n[^=]*= 1$`));
   writeFileSync(desk.box.path("new"), "# mine\n30 4 * * 1-5 /bin/true\n");
-  assert.equal((await desk.shell("cd $SVCD_ROOT && crontab new")).code, 0);
+  assert.equal((await desk.shell("crontab new")).code, 0);
   assert.equal(said(await desk.shell("crontab -l")), "# mine\n30 4 * * 1-5 /bin/true\n= 0");
   assert.equal(statSync(desk.crontab).mode & 0o777, 0o600);
   assert.equal(statSync(dirname(desk.crontab)).mode & 0o777, 0o700);
