@@ -72,7 +72,7 @@ test("svctl and svcd of different versions say so, with what to do, when they do
   const box = Box.prepare(t, { "web.yaml": SLEEPS });
   const { version } = JSON.parse(readFileSync(`${box.bin}/../package.json`, "utf8"));
   box.patch("dist/svctl.body.js", `"${version}"`, '"99.0.0"');
-  box.patch("dist/svctl.body.js", "/why`", "/explain`");
+  box.patch("dist/svctl.body.js", "encodeURIComponent(name)}/why`", "encodeURIComponent(name)}/explain`");
   await box.start();
   await box.until("web", "RUNNING");
   assert.equal((await box.svctl("status")).code, 0, "what both understand goes on");

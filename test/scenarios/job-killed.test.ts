@@ -105,7 +105,8 @@ test("a run that ends while no svcd is there is told once, as ended, and not sta
   await box.becomes("it is over", () => !isAlive(pid));
   await box.start();
   const [record] = await recorded(box, "slow", 1);
-  assert.deepEqual([record?.run, record?.result], [1, "unknown"]);
+  assert.equal(record?.run, 1);
+  assert.ok(record?.result === "unknown" || record?.why === "exit 4", JSON.stringify(record)); // Known while it is a zombie.
   await killCore(box);
   await box.becomes("it answers", async () => (await box.control.health()).status === "ok");
   assert.equal(records(box, "slow").length, 1);
