@@ -1,5 +1,5 @@
-/** A box with jobs in cron.d, what became of their runs as the disk tells it, and a wall clock that a story sets. */
-import { globSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+/** A box with jobs in cron.d, and what became of their runs as the disk tells it. */
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { readCheckedLines } from "../../src/checked-journal.ts";
 import type { RunRecord } from "../../src/schedule/run-record.ts";
@@ -62,24 +62,4 @@ export async function killSvcd(box: Box): Promise<void> {
   kill(core, "SIGKILL");
   await box.ended();
   await box.becomes("both are gone", () => !isAlive(core) && !isAlive(keeper));
-}
-
-export const [FAKETIME] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");
-
-/** svcd and all that it starts have a wall clock that is so many seconds ahead; their monotonic clock is the machine's. */
-export function fakeClock(box: Box): (seconds: number) => void {
-  const file = box.path("wall-clock");
-  const set = (seconds: number): void => {
-    writeFileSync(`${file}~`, `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}\n`);
-    renameSync(`${file}~`, file);
-  };
-  set(0);
-  Object.assign(box.env, {
-    LD_PRELOAD: FAKETIME,
-    FAKETIME_TIMESTAMP_FILE: file,
-    FAKETIME_NO_CACHE: "1",
-    FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    NO_FAKE_STAT: "1",
-  });
-  return set;
 }

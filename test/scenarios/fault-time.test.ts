@@ -3,10 +3,11 @@
  * notice.
  */
 import assert from "node:assert/strict";
-import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { Box, kill } from "./box.ts";
+import { FAKETIME, fakeClock } from "./fake-clock.ts";
 
 const SLEEPS = "command: sleep 1000\nstartsecs: 0s\n";
 /** Time as a service sees it, whatever happens to svcd. */
@@ -17,8 +18,6 @@ async function ticks(box: Box, count: number): Promise<void> {
   const until = box.file("ticks").length + count * "tick\n".length;
   await box.becomes(`${count} ticks passed`, () => box.file("ticks").length >= until);
 }
-
-const [FAKETIME] = globSync("/usr/lib/*/faketime/libfaketimeMT.so.1");
 
 test("when the wall clock jumps no service, check, deadline or file notices", {
   skip: FAKETIME === undefined && "faketime is not installed",
@@ -31,14 +30,14 @@ test("when the wall clock jumps no service, check, deadline or file notices", {
       "command: sh -c 'echo run; exit 3'\nbackoff: { first: 400ms, longest: 400ms, factor: 1 }\ngive_up: never\n",
     "deaf.yaml": `command: sh -c 'trap "" TERM; echo up; ${WAIT}'\nstop_grace_period: 300ms\nstartsecs: 0s\n`,
   });
-  const jump = fakeClock(box);
+  const setAhead = fakeClock(box);
   await box.start();
   const web = await box.until("web", ({ health }) => health === "healthy");
   for (const [index, hours] of [1, -1, -30 * 24].entries()) {
     await box.until("later", "BACKOFF");
     await box.until("deaf", "RUNNING");
     const [runsOfSoon, runsOfDeaf] = [(await box.status("soon")).run, (await box.status("deaf")).run];
-    jump(hours);
+    setAhead(hours * 3600);
     await box.until("soon", ({ run }) => run >= runsOfSoon + 2);
     assert.equal((await box.svctl("stop", "deaf")).code, 0);
     assert.match((await box.status("deaf")).why, /killed by SIGKILL/);
@@ -58,21 +57,6 @@ test("when the wall clock jumps no service, check, deadline or file notices", {
   // Twice: "unknown yet" while a core takes over is no failure.
   assert.doesNotMatch(box.log("svcd"), /web: .*(unhealthy|BACKOFF|STOPPING)/);
 });
-
-/** svcd and its services have a wall clock that the story sets; their monotonic clock is the machine's. */
-function fakeClock(box: Box): (hours: number) => void {
-  const file = box.path("wall-clock");
-  const jump = (hours: number): void => writeFileSync(file, `${hours < 0 ? "-" : "+"}${Math.abs(hours) * 3600}\n`);
-  jump(0);
-  Object.assign(box.env, {
-    LD_PRELOAD: FAKETIME,
-    FAKETIME_TIMESTAMP_FILE: file,
-    FAKETIME_NO_CACHE: "1",
-    FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    NO_FAKE_STAT: "1",
-  });
-  return jump;
-}
 
 test("a machine that was suspended finds its services as they were: no check failed, nothing was killed", async (t) => {
   const port = await freePort();

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Box, kill } from "./box.ts";
-import { cronBox, FAKETIME, fakeClock, linesOf, recorded, records, writeJobs } from "./cron-box.ts";
+import { cronBox, linesOf, recorded, records, writeJobs } from "./cron-box.ts";
+import { FAKETIME, fakeClock } from "./fake-clock.ts";
 
 const needsFaketime = { skip: FAKETIME === undefined && "faketime is not installed" };
 const MINUTE = 60;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { cronBox, FAKETIME, fakeClock, records, writeJobs } from "./cron-box.ts";
+import { cronBox, records, writeJobs } from "./cron-box.ts";
+import { FAKETIME, fakeClock } from "./fake-clock.ts";
 
 const JOBS = 2_000;
 
