@@ -135,6 +135,11 @@ export class Loop {
     this.leave(name, "stop");
   }
 
+  /** Everything that was known has been taken in. */
+  get isQuiet(): boolean {
+    return !this.#isDraining && this.#queue.length === 0;
+  }
+
   enqueue(name: string, event: Event): void {
     this.#queue.push({ name, event });
   }

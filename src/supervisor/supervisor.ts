@@ -688,7 +688,8 @@ export class Supervisor {
   }
 
   #leaveIfDone(status: number): void {
-    if (this.#hasLeft) return;
+    // Jobs can be at rest before the services have heard of the end: what they would write down then would outlive svcd.
+    if (this.#hasLeft || !this.#loop.isQuiet) return;
     const now = this.#ports.clock.now();
     const stuck: string[] = [];
     for (const [name, { life, service }] of this.#loop.members) {
