@@ -183,17 +183,17 @@ export class Jobs {
     const queuedBefore = member.job.queued;
     this.#send(name, { type: "run", at: this.#loop.now().wall, force });
     const { job, definition } = member;
+    const newest = (): string => this.#jobPorts.history.of(name, 1)[0]?.why ?? "it could not be started";
     if (job.lastRun > runBefore) {
       const run = job.runs.find((one) => one.run > runBefore);
-      if (run === undefined) return answer("refused", this.#lastRecord(name)?.why ?? "it could not be started");
+      if (run === undefined) return answer("refused", newest()); // Left out, or refused by the machine.
       if (run.state.at !== "waiting") return answer("done", `run ${run.run} started`);
       return answer("done", `run ${run.run} ${whyRun(run, definition.policy, this.#around(member))}`);
     }
     if (job.queued !== queuedBefore && job.queued !== null) {
       return answer("done", `waits until ${job.runs.length === 0 ? "the next attempt" : runsInWords(job)} is over`);
     }
-    const [skipped] = this.#jobPorts.history.of(name, 1);
-    return answer("refused", `${skipped?.why ?? "it could not be started"}: svctl run --force ${name}`);
+    return answer("refused", `${newest()}: svctl run --force ${name}`);
   }
 
   /** It is on the disk before the answer. */

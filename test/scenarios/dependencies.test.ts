@@ -155,3 +155,20 @@ test("`when:` skips what this machine does not want, with the reason, and starts
     assert.equal((await box.status("file")).pid, pid);
   });
 });
+
+test("what this machine did not want is wanted by the next svcd that can have it, whatever it depends on was stopped", async (t) => {
+  const box = Box.prepare(t, {
+    "db.yaml": "command: sleep 1000\nstartsecs: 0s\n",
+    "web.yaml": "command: sleep 1000\nstartsecs: 0s\ndepends_on: { db: ready }\nwhen: { env: MODEL_OF_STORY }\n",
+  });
+  await box.start();
+  await box.until("web", "SKIPPED");
+  assert.equal((await box.svctl("stop", "db")).code, 0);
+  assert.equal((await box.svctl("shutdown")).code, 0);
+  await box.ended();
+  box.env["MODEL_OF_STORY"] = "here";
+  await box.start();
+  await box.until("web", "WAITING");
+  assert.equal((await box.svctl("start", "db")).code, 0);
+  await box.until("web", "RUNNING");
+});

@@ -89,3 +89,16 @@ test("a paused job is told so, starts by hand, and starts again when it is resum
   assert.equal((await box.svctl("resume", "tick")).stdout, "tick: resumed\n");
   await box.becomes("it is due again", async () => (await box.control.job("tick")).status.last!.run! > before);
 });
+
+test("`svctl run` of a job that this machine does not want says why, not only that it was not started", async (t) => {
+  const box = Box.prepare(t);
+  mkdirSync(box.path("cron.d"), { mode: 0o700 });
+  writeFileSync(
+    box.path("cron.d/check.yaml"),
+    "schedule: '@daily'\ncommand: 'true'\nwhen: { env: API_URL_OF_NOBODY }\n",
+  );
+  await box.start();
+  const { code, stdout, stderr } = await box.svctl("run", "check", "--wait");
+  assert.equal(code, 1);
+  assert.match(`${stdout}${stderr}`, /API_URL_OF_NOBODY is not set/);
+});
