@@ -110,19 +110,20 @@ function whyJob({ supervisor, logDir }: LocalJobsOptions, name: string): JobWhyR
     history: supervisor.history(name, RECORDS),
     lastLines: lines,
     linesOf: lines.length === 0 ? null : linesOf,
-    next: nextOf(status),
-    advice: adviceFor(status),
+    next: nextOf(status, definition.service.enabled),
+    advice: adviceFor(status, definition.service.enabled),
   };
 }
 
-function nextOf({ paused, next, last, runs }: JobStatus): string {
+function nextOf({ paused, next, last, runs }: JobStatus, enabled: boolean): string {
+  if (!enabled) return "nothing: it is disabled in its file; a start by hand is possible";
   if (paused) return "nothing until it is resumed; a start by hand is possible";
   const retry = runs.length === 0 ? (last?.retryAt ?? null) : null;
   const due = next === null ? "it is never due" : `due at ${next}`;
   return retry === null ? due : `tried again at ${retry}; ${due}`;
 }
 
-function adviceFor({ name, paused, runs, last, next, file }: JobStatus): string[] {
+function adviceFor({ name, paused, runs, last, next, file }: JobStatus, enabled: boolean): string[] {
   const advice: string[] = [];
   if (file.note !== null) advice.push(`mend the file: svctl plan shows every mistake of ${file.path}`);
   if (runs.length > 0) advice.push(`watch it: svctl logs -f ${name}`, `end it: svctl kill ${name}`);
@@ -131,7 +132,8 @@ function adviceFor({ name, paused, runs, last, next, file }: JobStatus): string[
   if (hasFailed) advice.push(`read all of its output: svctl logs ${name} --run ${last.run}`);
   if (hasFailed && runs.length === 0) advice.push(`mend the cause, then: svctl run ${name} --follow`);
   if (paused) advice.push(`let it run again: svctl resume ${name}`);
-  if (next === null && !paused) advice.push(`its schedule never comes: svctl next ${name}`);
+  if (!enabled) advice.push(`let it run by its schedule: take \`enabled: false\` from ${file.path}`);
+  else if (next === null && !paused) advice.push(`its schedule never comes: svctl next ${name}`);
   return advice;
 }
 

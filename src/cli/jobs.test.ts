@@ -257,7 +257,10 @@ test("next of a job's name are its due times, of all its schedules and in its ow
     warnings: [],
   });
   assert.equal((await svctl(daemon, "next backup --tz UTC")).exitCode, 2);
-  assert.match((await svctl(daemon, "next bakcup")).stderr, /`bakcup` is no minute/);
+  assert.match(
+    (await svctl(daemon, "next bakcup")).stderr,
+    /`bakcup` is no schedule, and no job of a running svcd is called so/,
+  );
 });
 
 test("an `@every` of a job is counted from its next start", async () => {

@@ -4,7 +4,7 @@ import type { Slot } from "../schedule/next.ts";
 import type { Zone } from "../schedule/zone.ts";
 import { type AskedSchedule, askedSchedule, iso, localTimeIn } from "./asked-schedule.ts";
 import { type Call, say, sayJson } from "./call.ts";
-import { EXIT, Failure } from "./failure.ts";
+import { EXIT, Failure, usage } from "./failure.ts";
 import { type DueTimes, dueTimesOfJob } from "./next-of-job.ts";
 import { sayWarnings } from "./schedule-warnings.ts";
 import { table } from "./table.ts";
@@ -38,8 +38,11 @@ async function scheduleOrJob(call: Call): Promise<AskedSchedule | DueTimes> {
     return askedSchedule(call);
   } catch (error) {
     const times = error instanceof Failure ? await dueTimesOfJob(call) : null;
-    if (times === null) throw error;
-    return times;
+    if (times !== null) return times;
+    const [word = "", ...more] = call.words;
+    if (more.length > 0 || !/^[A-Za-z][\w.@-]*$/.test(word)) throw error;
+    const what = `\`${plain(word)}\` is no schedule, and no job of a running svcd is called so`;
+    throw usage(what, "svctl jobs lists the jobs; a schedule is five fields in quotes: '30 7 * * 1-5'");
   }
 }
 
