@@ -19,7 +19,7 @@ import {
 } from "./route.ts";
 import { streamRunLog } from "./run-log.ts";
 import * as wire from "./wire.ts";
-import { MOST_WORDS, splitWords, suggestions } from "./words.ts";
+import { checkCount, splitWords, suggestions } from "./words.ts";
 
 const USUAL_HISTORY = 20;
 /** As many as any job keeps, and few enough for one answer. */
@@ -190,13 +190,7 @@ function known(house: House, name: string): never | NonNullable<ReturnType<Daemo
 }
 
 function selected(house: House, words: readonly string[]): readonly string[] {
-  if (words.length === 0) {
-    throw new Refusal(400, "no_names", "no job is named", "name jobs, a pattern, `GROUP:*` or `all`");
-  }
-  if (words.length > MOST_WORDS) {
-    const what = `${words.length} names are more than the ${MOST_WORDS} that are read`;
-    throw new Refusal(400, "too_many_names", what, "use a pattern, `GROUP:*` or `all`");
-  }
+  checkCount(words, "job");
   const { names, unknown } = house.daemon.selectJobs(words);
   if (unknown.length > 0) throw unknownJobs(house, unknown);
   return names;

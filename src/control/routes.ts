@@ -28,7 +28,7 @@ import {
   TEXT,
 } from "./route.ts";
 import * as wire from "./wire.ts";
-import { MOST_WORDS, splitWords, suggestions } from "./words.ts";
+import { checkCount, splitWords, suggestions } from "./words.ts";
 
 const DEFAULT_LINES = 100;
 const MISTAKES_HEADER = "X-Mistakes";
@@ -224,13 +224,7 @@ function noSuchPath(path: string, segments: readonly string[]): Refusal {
 
 /** Throws a Refusal that names every word that fits nothing; so nothing is done by halves. */
 function selected(house: House, words: readonly string[]): readonly string[] {
-  if (words.length === 0) {
-    throw new Refusal(400, "no_names", "no service is named", "name services, a pattern, `GROUP:*` or `all`");
-  }
-  if (words.length > MOST_WORDS) {
-    const what = `${words.length} names are more than the ${MOST_WORDS} that are read`;
-    throw new Refusal(400, "too_many_names", what, "use a pattern, `GROUP:*` or `all`");
-  }
+  checkCount(words, "service");
   const { names, unknown } = house.daemon.select(words);
   if (unknown.length > 0) throw unknownWords(house, unknown);
   return names;
