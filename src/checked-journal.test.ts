@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import fs, {
   appendFileSync,
   mkdirSync,
@@ -15,6 +14,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { mock, type TestContext, test } from "node:test";
 import fc from "fast-check";
+import { withFileLimit } from "../test/file-limit.ts";
 import {
   CheckedJournal,
   type CheckedJournalOptions,
@@ -179,21 +179,6 @@ test("a journal that nobody can open says so when asked", (t) => {
   again().open();
   assert.equal(readFileSync(path, "utf8"), "");
 });
-
-/** On a disk that takes no more than so many bytes in one file: the last write is cut short, the next one fails. */
-function withFileLimit(bytes: number, act: () => void): void {
-  const ignore = (): void => {};
-  process.on("SIGXFSZ", ignore);
-  const limit = (value: string): void =>
-    assert.equal(spawnSync("prlimit", ["--pid", `${process.pid}`, `--fsize=${value}:`]).status, 0);
-  limit(`${bytes}`);
-  try {
-    act();
-  } finally {
-    limit("unlimited");
-    process.off("SIGXFSZ", ignore);
-  }
-}
 
 test("where what still matters is more than the limit, it is not written anew with every line", (t) => {
   let compactions = 0;

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import fs, {
   appendFileSync,
   existsSync,
@@ -16,6 +15,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mock, type TestContext, test } from "node:test";
+import { withFileLimit } from "../../test/file-limit.ts";
 import type { JobMark } from "../ports.ts";
 import type { RunRecord } from "../schedule/run-record.ts";
 import { LinuxJobHistory } from "./job-history.ts";
@@ -344,19 +344,4 @@ test("ten thousand jobs: their marks are one small file, and nothing of their re
 /** What happens some turns later; nothing tells when. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((next) => setTimeout(next, 5));
-}
-
-/** On a disk that takes no more than so many bytes in one file: the last write is cut short, the next one fails. */
-function withFileLimit(bytes: number, act: () => void): void {
-  const ignore = (): void => {};
-  process.on("SIGXFSZ", ignore);
-  const limit = (value: string): void =>
-    assert.equal(spawnSync("prlimit", ["--pid", `${process.pid}`, `--fsize=${value}:`]).status, 0);
-  limit(`${bytes}`);
-  try {
-    act();
-  } finally {
-    limit("unlimited");
-    process.off("SIGXFSZ", ignore);
-  }
 }

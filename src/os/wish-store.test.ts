@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -13,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { withFileLimit } from "../../test/file-limit.ts";
 import { noWish, OperatorError } from "../ports.ts";
 import { WishStore } from "./wish-store.ts";
 
@@ -139,18 +139,3 @@ test("a disk that takes only a part of the wishes refuses the new one and keeps 
   assert.deepEqual(readdirSync(join(path, "..")), ["wishes.json"]);
   assert.equal(readdirSync("/proc/self/fd").length, files);
 });
-
-/** On a disk that takes no more than so many bytes in one file: the last write is cut short, the next one fails. */
-function withFileLimit(bytes: number, act: () => void): void {
-  const ignore = (): void => {};
-  process.on("SIGXFSZ", ignore);
-  const limit = (value: string): void =>
-    assert.equal(spawnSync("prlimit", ["--pid", `${process.pid}`, `--fsize=${value}:`]).status, 0);
-  limit(`${bytes}`);
-  try {
-    act();
-  } finally {
-    limit("unlimited");
-    process.off("SIGXFSZ", ignore);
-  }
-}
