@@ -17,6 +17,7 @@ import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import { LinuxHooks } from "./os/hooks.ts";
 import { LinuxJobHistory } from "./os/job-history.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
+import { launchReport } from "./os/launch-report.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
 import { LinuxNotifier } from "./os/notifier.ts";
 import { OomWitness } from "./os/oom-witness.ts";
@@ -102,6 +103,8 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     rootDir: root ?? dirname(where.services),
     runDir: where.run,
     tagsRuns: hello.containment.way !== "cgroup",
+    templateDir: join(import.meta.dirname, "..", "recipes"),
+    warn: (service, warning) => log.warn(`${service}: ${warning}`),
     daemonEnvironment: () => source.settings?.environment ?? {},
     marks: root === null ? {} : { SVCD_ROOT: root },
   });
@@ -272,6 +275,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       noteWhatWasRead(read);
       return read;
     },
+    launchOf: (service) => launchReport(service, launcher.setting(service)),
     workingDirOf: (service) => {
       const setting = launcher.setting(service);
       return setting.ok ? setting.setting.cwd : null;

@@ -2,7 +2,7 @@
  * The daemon as the control API asks it: the supervisor's answers, the files' plan, and what the system knows beside them
  * (logs, evidence, facts of processes). Wiring: it decides nothing.
  */
-import type { Daemon, HealthReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
+import type { Daemon, HealthReport, LaunchReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
 import { localJobs } from "./local-jobs.ts";
@@ -32,6 +32,8 @@ export interface LocalDaemonOptions {
   readonly troubles: () => readonly string[];
   /** Reads the files now. */
   readonly readPlan: () => Promise<Plan>;
+  /** How it would be started now. */
+  readonly launchOf: (service: Service) => LaunchReport;
   /** Where its next run would run; null: it cannot be said. */
   readonly workingDirOf: (service: Service) => string | null;
   /** How many processes the kernel killed for want of memory during the last run of a service that ended. */
@@ -55,6 +57,10 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     signal: (names, signal) => supervisor.signal(names, signal as Signal),
     setEnabled: (names, enabled) => supervisor.setEnabled(names, enabled),
     why: (name) => whyOf(options, name),
+    launch: (name) => {
+      const member = supervisor.members.get(name);
+      return member === undefined ? null : options.launchOf(member.service);
+    },
     plan: async () => supervisor.preview(await options.readPlan()),
     apply: (names) => apply(options, names),
     remove: (names) => supervisor.setAside(names),

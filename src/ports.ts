@@ -82,6 +82,25 @@ export interface Launcher {
   unmet(service: Service): string | null;
 }
 
+/** How a service would be started now, for people. */
+export interface LaunchReport {
+  readonly name: string;
+  /** Why it could not be started now; null: it could. */
+  readonly refusal: string | null;
+  /** `from`: the variables whose values are in the word. */
+  readonly argv: readonly { readonly word: string; readonly from: readonly string[] }[];
+  readonly cwd: string | null;
+  /** null: svcd's own. */
+  readonly user: string | null;
+  /** Those that the command asks for. value null: not set. `from`: "MODEL_NAME, /etc/environment". */
+  readonly variables: readonly { readonly name: string; readonly value: string | null; readonly from: string }[];
+  /** All of its environment, secrets hidden, sorted by name. */
+  readonly environment: readonly { readonly name: string; readonly value: string; readonly from: string }[];
+  /** What was decided for it, a line each: "6 GPUs, 32 heads: TP 4, 2 GPUs idle; set VLLM_ARGS to choose". */
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /** The same for a run of a job, with its CRON_* environment and standard input. The keeper knows it as `JOB!RUN`. */
 export interface RunLauncher {
   prepareRun(job: JobDefinition, run: RunNumber, cause: Cause): Prepared;

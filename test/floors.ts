@@ -19,7 +19,15 @@ interface Floor {
   readonly pure?: true;
 }
 
-const GROUND = ["src/plan/", "src/service/", "src/probe/", "src/schedule/", "src/ports.ts", "src/places.ts"];
+const GROUND = [
+  "src/plan/",
+  "src/service/",
+  "src/probe/",
+  "src/schedule/",
+  "src/recipe/",
+  "src/ports.ts",
+  "src/places.ts",
+];
 const CLIENT = [
   "src/control/client.ts",
   "src/control/wire.ts",
@@ -28,6 +36,7 @@ const CLIENT = [
   "src/plan/mistake.ts",
   "src/plan/suggest.ts",
   "src/plan/units.ts",
+  "src/plan/words.ts",
 ];
 
 /** What is asked of schedules and crontabs needs no daemon: it is arithmetic on what the person wrote. */
@@ -59,7 +68,7 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
-    parts: ["src/service/", "src/probe/", "src/schedule/", "src/ports.ts", "src/places.ts"],
+    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/ports.ts", "src/places.ts"],
     may: GROUND,
     why: "the ground floor decides and never acts",
     pure: true,

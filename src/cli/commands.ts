@@ -258,11 +258,11 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "explain",
-    usage: "SCHEDULE",
-    summary: "a schedule in words, when it is due next, and what changes of the clocks do to it",
+    usage: "SERVICE | SCHEDULE",
+    summary: "what a service would be started with and where each part comes from; or a schedule in words",
     options: SCHEDULE,
     words: [1, ANY],
-    completes: null,
+    completes: "services",
     load: () => import("./explain.ts"),
   },
   {

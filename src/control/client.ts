@@ -18,6 +18,7 @@ import type {
   Action,
   ActionResult,
   HealthReport,
+  LaunchReport,
   PlanReport,
   ServiceDetail,
   ServiceStatus,
@@ -173,6 +174,7 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     },
     service: (name: string) => get<ServiceDetail>(`/v1/services/${encodeURIComponent(name)}`),
     why: (name: string) => get<WhyReport>(`/v1/services/${encodeURIComponent(name)}/why`),
+    launch: (name: string) => get<LaunchReport>(`/v1/services/${encodeURIComponent(name)}/launch`),
     act: (action: Action, words: readonly string[]) => onServices(words, action),
     /** By name, with or without SIG, or number; svcd checks it. */
     signal: (words: readonly string[], signal: string | number) => onServices(words, "signal", { signal }),

@@ -5,10 +5,12 @@
  * Every call answers at once with what is so; what follows from it arrives as events.
  */
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
+import type { LaunchReport } from "../ports.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
 import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 
 export type { Mistake as MistakeReport } from "../plan/mistake.ts";
+export type { LaunchReport } from "../ports.ts";
 export type {
   Action,
   ActionResult,
@@ -112,6 +114,8 @@ export interface Daemon extends JobsDaemon {
   /** Durable before it answers; throws an OperatorError when it cannot be, and then it holds while svcd runs. */
   setEnabled(names: readonly string[], enabled: boolean): readonly ActionResult[];
   why(name: string): Promise<WhyReport | null>;
+  /** null: unknown service. */
+  launch(name: string): LaunchReport | null;
   /** Reads the files now and says what would change; changes nothing. */
   plan(): Promise<PlanReport>;
   /** Reads the files now and takes them up: all, or only what concerns these names. */

@@ -14,6 +14,7 @@ import type {
   HealthReport,
   JobStatus,
   JobWhyReport,
+  LaunchReport,
   Numbered,
   PlanReport,
   RunLog,
@@ -181,6 +182,12 @@ export class FakeDaemon implements Daemon {
     const lastEnd = { run: 2, how: "exit 1", at: "2026-11-02T09:59:00.000Z", upMs: 1200, evidence: ["no core file"] };
     const lists = { lastLines: ["out of memory"], waitsFor: [], changedSinceGood: [], advice: ["svctl logs web"] };
     return { status: found, lastEnd, ...lists, next: found.next };
+  }
+
+  launch(name: string): LaunchReport | null {
+    if (!this.list.some((candidate) => candidate.name === name)) return null;
+    const lists = { argv: [{ word: "true", from: [] }], variables: [], environment: [], notes: [], warnings: [] };
+    return { name, refusal: null, cwd: "/", user: null, ...lists };
   }
 
   jobs(): readonly JobStatus[] {

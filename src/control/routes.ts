@@ -64,6 +64,13 @@ export const ROUTES: readonly Route[] = [
     async ({ name, house }) => ok((await house.daemon.why(name)) ?? unknownService(house, name)),
   ),
   get(
+    "/v1/services/{name}/launch",
+    "How a service would be started now: every word of its command and every variable, and where each came from.",
+    wire.NoQuery,
+    json(wire.LaunchReport),
+    ({ name, house }) => ok(house.daemon.launch(name) ?? unknownService(house, name)),
+  ),
+  get(
     "/v1/services/{name}/logs",
     "The captured output, byte for byte; the X-Log-Position header is the position of the first byte.",
     wire.LogsQuery,

@@ -55,6 +55,20 @@ export const ServiceStatus = v.object({
   }),
 });
 
+const Variable = { name: v.string(), from: text("where it comes from") };
+
+export const LaunchReport = v.object({
+  name: v.string(),
+  refusal: v.nullable(text("why it could not be started now; null: it could")),
+  argv: v.array(v.object({ word: v.string(), from: names("the variables whose values are in the word") })),
+  cwd: v.nullable(v.string()),
+  user: v.nullable(text("null: svcd's own")),
+  variables: v.array(v.object({ ...Variable, value: v.nullable(text("null: not set")) })),
+  environment: v.array(v.object({ ...Variable, value: text("secrets are hidden") })),
+  notes: names("what was decided for it, a line each"),
+  warnings: names("what will hardly be as it is meant"),
+});
+
 export const ServiceList = v.array(ServiceStatus);
 
 export const HealthReport = v.object({
@@ -171,6 +185,7 @@ export const SCHEMAS = {
   MistakeReport,
   PlanReport,
   WhyReport,
+  LaunchReport,
   ServiceDetail,
   JobStateWord,
   JobStatus,
@@ -253,6 +268,7 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof MistakeReport, daemon.MistakeReport>,
     Agrees<typeof PlanReport, daemon.PlanReport>,
     Agrees<typeof WhyReport, daemon.WhyReport>,
+    Agrees<typeof LaunchReport, daemon.LaunchReport>,
     Agrees<typeof ServiceDetail, daemon.ServiceDetail>,
     Agrees<typeof JobStatus, daemon.JobStatus>,
     Agrees<typeof JobDetail, daemon.JobDetail>,

@@ -23,6 +23,7 @@ import { interpolate } from "../plan/interpolate.ts";
 import type { JobDefinition } from "../plan/job.ts";
 import type { DaemonSettings, Limits, Service } from "../plan/plan.ts";
 import type { Launch, Launcher, Prepared, RunLauncher } from "../ports.ts";
+import type { Recipe } from "../recipe/vllm.ts";
 import type { Cause } from "../schedule/run.ts";
 import { processNameOf } from "../schedule/run-name.ts";
 import type { RunNumber } from "../service/life.ts";
@@ -31,6 +32,7 @@ import { execChain, systemTool } from "./exec-chain.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { type OwnRights, ownRights } from "./own-rights.ts";
 import { DEFAULT_PATH, type Flaw, findProgram, hasProgram } from "./program.ts";
+import { recipeOf } from "./recipes.ts";
 
 export interface LauncherOptions {
   /** svcd's own environment; it is cleaned here. */
@@ -43,6 +45,10 @@ export interface LauncherOptions {
   readonly tagsRuns?: boolean;
   /** `environment` of svcd.yaml as it is now. */
   readonly daemonEnvironment: () => DaemonSettings["environment"];
+  /** Folder of the score templates that come with svcd; absent: services with a recipe get paths below `rootDir`. */
+  readonly templateDir?: string;
+  /** A start that will hardly be as it is meant, in a sentence. */
+  readonly warn?: (service: string, warning: string) => void;
   /** For every service, above all that is written: how its programs find this svcd (SVCD_ROOT). */
   readonly marks?: Launch["env"];
   /** Others in tests. */
@@ -54,6 +60,10 @@ export interface LauncherOptions {
 export interface Setting {
   readonly resolved: Resolved;
   readonly env: Environment;
+  /** Where variables come from that are not svcd's own. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** What svcd knows about the program, made into variables; null: nothing. */
+  readonly recipe: Recipe | null;
   readonly cwd: string;
   readonly identity: Identity;
 }
@@ -65,6 +75,12 @@ export interface Refused {
   readonly cause: string;
   /** Trying again does not help before a person changed something. */
   readonly permanent: boolean;
+}
+
+interface MadeHere {
+  readonly ok: true;
+  readonly env: Environment;
+  readonly origins: Setting["origins"];
 }
 
 export class LinuxLauncher implements Launcher, RunLauncher {
@@ -109,6 +125,7 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     const answer = this.#settingOn(base, service);
     if (!answer.ok) return refusal(answer.cause, answer.permanent);
     const { setting } = answer;
+    for (const warning of setting.recipe?.warnings ?? []) this.#options.warn?.(service.name, warning);
     const flaw = venvFlaw(service, setting) ?? bareVariableFlaw(service, setting);
     if (flaw !== null) return refusal(flaw.cause, flaw.permanent);
     const { runDir } = this.#options;
@@ -125,7 +142,9 @@ export class LinuxLauncher implements Launcher, RunLauncher {
   #settingOn(base: Environment, service: Service): SettingAnswer {
     const made = this.#environment(base, service);
     if (!made.ok) return made;
-    const resolved = resolve(service, made.env);
+    const recipe = this.#recipe(service, made.env);
+    if (recipe !== null && !recipe.ok) return recipe;
+    const resolved = resolve(service, made.env, recipe?.variables);
     if (!resolved.ok) return fromPlan(resolved.problem);
     const { user, group, workingDir } = resolved.value;
     const asked = identityOf({ service: service.name, user, group }, this.#rights);
@@ -134,7 +153,26 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     const { rootDir } = this.#options;
     const cwd = workingDir === null ? rootDir : resolvePath(rootDir, workingDir);
     const env = service.venv === null ? made.env : withWholeVenv(made.env, cwd);
-    return { ok: true, setting: { resolved: resolved.value, env, cwd, identity } };
+    const { origins } = made;
+    return {
+      ok: true,
+      setting: { resolved: resolved.value, env, origins, recipe: recipe?.recipe ?? null, cwd, identity },
+    };
+  }
+
+  #recipe(
+    service: Service,
+    env: Environment,
+  ): { readonly ok: true; readonly recipe: Recipe; readonly variables: Environment } | Refused | null {
+    const { rootDir, templateDir = rootDir } = this.#options;
+    const answer = recipeOf(service, env, { rootDir, templateDir });
+    if (answer === null) return null;
+    if (!answer.ok) {
+      const { variable, flaw } = answer;
+      return { ok: false, cause: `${variable}: ${flaw.what}: ${flaw.fix}`, permanent: true };
+    }
+    const variables = Object.fromEntries(answer.recipe.variables.map(({ name, text }) => [name, text]));
+    return { ok: true, recipe: answer.recipe, variables };
   }
 
   /**
@@ -230,7 +268,7 @@ export class LinuxLauncher implements Launcher, RunLauncher {
    * The account's own HOME, USER … stand at the bottom, so that whatever is written can build on them or say otherwise.
    * Who the account is may itself depend on the environment, hence twice.
    */
-  #environment(base: Environment, service: Service): { readonly ok: true; readonly env: Environment } | Refused {
+  #environment(base: Environment, service: Service): MadeHere | Refused {
     const made = this.#environmentOn(base, service);
     if (!made.ok || service.user === null) return made;
     const { env } = made;
@@ -241,13 +279,13 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     return this.#environmentOn({ ...base, ...asked.identity.env }, service);
   }
 
-  #environmentOn(base: Environment, service: Service): { readonly ok: true; readonly env: Environment } | Refused {
+  #environmentOn(base: Environment, service: Service): MadeHere | Refused {
     const layers = { base, daemon: this.#options.daemonEnvironment() };
     const paths = envFilePaths(service, layers);
     if (!paths.ok) return fromPlan(paths.problem);
     const read = paths.value.map(({ path }) => readEnvFile(resolvePath(this.#options.rootDir, path)));
     const made = environmentOf(service, { ...layers, envFileTexts: read.map(({ found }) => found) });
-    if (made.ok) return { ok: true, env: made.value.env };
+    if (made.ok) return { ok: true, env: made.value.env, origins: made.value.origins };
     return { ...fromPlan(made.problem), permanent: !read.some(({ passing }) => passing) };
   }
 }

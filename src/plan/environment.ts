@@ -49,6 +49,8 @@ export type FoundEnvFile =
 
 export interface MadeEnvironment {
   readonly env: Environment;
+  /** Where the value of each variable comes from: "svcd's own environment", "/etc/environment", "vllm.yaml:12". */
+  readonly origins: ReadonlyMap<string, string>;
   /** Variables that were asked for without a default and are not set: they became nothing. */
   readonly unset: readonly string[];
 }
@@ -76,17 +78,17 @@ export function environmentOf(
   const made = daemonLayer(service, { base, daemon });
   if (!made.ok) return made;
   const making = made.value;
-  if (service.replica !== null) making.set("REPLICA", String(service.replica));
+  if (service.replica !== null) making.set("REPLICA", String(service.replica), "replicas");
   for (const [index, file] of envFileTexts.entries()) {
     const problem = addEnvFile(service, making, file, service.envFiles[index]?.optional ?? false);
     if (problem !== null) return problem;
   }
   const own = addEnvironment(service, making, service.environment, base);
   if (own !== null) return own;
-  if (service.replica !== null) making.set("REPLICA", String(service.replica));
+  if (service.replica !== null) making.set("REPLICA", String(service.replica), "replicas");
   const venv = addVenv(service, making);
   if (venv !== null) return venv;
-  return { ok: true, value: { env: making.env(), unset: making.unset() } };
+  return { ok: true, value: { env: making.env(), origins: making.origins, unset: making.unset() } };
 }
 
 /** Without what belongs to svcd's own start: npm, Node's internals, systemd's sockets, the shell that started it. */
@@ -132,9 +134,13 @@ function withoutNpmFolders(path: string): string {
     .join(":");
 }
 
+export const OWN_ENVIRONMENT = "svcd's own environment";
+
 /** Variables while they are being put together, and which were asked for in vain. */
 class Making {
   private readonly values: Map<string, string>;
+  /** Of what `set` was told; the rest is svcd's own. */
+  readonly origins = new Map<string, string>();
   private readonly missed = new Set<string>();
 
   constructor(base: Environment) {
@@ -143,12 +149,14 @@ class Making {
 
   readonly lookup: Lookup = (name) => this.values.get(name);
 
-  set(name: string, value: string): void {
+  set(name: string, value: string, origin: string): void {
     this.values.set(name, value);
+    this.origins.set(name, origin);
   }
 
   remove(name: string): void {
     this.values.delete(name);
+    this.origins.delete(name);
   }
 
   miss(names: readonly string[]): void {
@@ -180,15 +188,21 @@ function addEnvironment(
   for (const [name, template] of Object.entries(entries)) {
     if (template === null) {
       // From svcd's own environment, whatever lies between; where svcd has none, the service has none either.
-      if (Object.hasOwn(base, name)) making.set(name, base[name]!);
+      if (Object.hasOwn(base, name)) making.set(name, base[name]!, OWN_ENVIRONMENT);
       else making.remove(name);
       continue;
     }
     const value = filled(service, `environment.${name}`, template, making, of);
     if (!value.ok) return value;
-    making.set(name, value.value);
+    making.set(name, value.value, of === "" ? placeOf(service, `environment.${name}`) : "svcd.yaml");
   }
   return null;
+}
+
+/** "vllm.yaml:12" */
+function placeOf({ source, lines }: Service, key: string): string {
+  const whole = key.split(".", 1)[0]!;
+  return `${source.file}:${lines?.[key] ?? lines?.[whole] ?? source.line}`;
 }
 
 function addEnvFile(service: Service, making: Making, file: FoundEnvFile, optional: boolean): Problem | null {
@@ -203,7 +217,7 @@ function addEnvFile(service: Service, making: Making, file: FoundEnvFile, option
     const more = read.flaws.length > 1 ? ` (and ${read.flaws.length - 1} more)` : "";
     return problem(service, "env_file", { what: `${file.path}:${first.line}: ${first.what}${more}`, fix: first.fix });
   }
-  for (const [name, value] of read.values) making.set(name, value);
+  for (const [name, value] of read.values) making.set(name, value, file.path);
   making.miss(read.unset);
   return null;
 }
@@ -214,8 +228,8 @@ function addVenv(service: Service, making: Making): Problem | null {
   if (!venv.ok) return venv;
   if (venv.value === "") return null;
   const folder = venv.value.replace(/(?<=.)\/+$/, "");
-  making.set("VIRTUAL_ENV", folder);
-  making.set("PATH", `${folder}/bin:${making.lookup("PATH") || "/usr/local/bin:/usr/bin:/bin"}`);
+  making.set("VIRTUAL_ENV", folder, "venv");
+  making.set("PATH", `${folder}/bin:${making.lookup("PATH") || "/usr/local/bin:/usr/bin:/bin"}`, "venv");
   making.remove("PYTHONHOME"); // It would take Python back out of the environment; `activate` removes it too.
   return null;
 }
@@ -244,8 +258,9 @@ export interface Resolved {
   readonly unset: readonly string[];
 }
 
-export function resolve(service: Service, env: Environment): Started<Resolved> {
-  const making = new Making(env);
+/** `variables`: for templates only, above the environment (a recipe's). */
+export function resolve(service: Service, env: Environment, variables: Environment = {}): Started<Resolved> {
+  const making = new Making({ ...env, ...variables });
   const argv = argvOf(service, "command", service.command, making);
   if (!argv.ok) return argv;
   const workingDir = filledOrNull(service, "working_dir", service.workingDir, making);

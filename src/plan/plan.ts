@@ -67,6 +67,8 @@ export interface Service {
   readonly environment: Readonly<Record<string, Template | null>>;
   readonly envFiles: readonly EnvFile[];
   readonly venv: Template | null;
+  /** What svcd knows about this program: variables for its command (`src/recipe/`). Absent: nothing. */
+  readonly recipe?: RecipeName;
   readonly when: Condition | null;
   /** false: never started until someone says `svctl enable`. */
   readonly enabled: boolean;
@@ -83,6 +85,10 @@ export interface Service {
   readonly logs: Logs | null;
   readonly on: Hooks;
 }
+
+/** Programs that svcd has a recipe for. */
+export const RECIPES = ["vllm"] as const;
+export type RecipeName = (typeof RECIPES)[number];
 
 export type Command =
   /** Split into words as a POSIX shell does, after `${…}` is filled in; no shell runs. */

@@ -61,6 +61,7 @@ umask: 022
 environment: [A=1, "B=x=\${Y:-z}", C]
 env_file: [/etc/environment, "?\${W:-/w}/.env", { path: /x, required: false }]
 venv: /opt/venv
+recipe: vllm
 when: { env: [A, B], command: nvidia-smi, not: { file: /x }, any: [{ env: C }, { all: [{ env: D }] }] }
 enabled: no
 autostart: false
@@ -98,6 +99,7 @@ on: { failed: "https://hooks.example/x", healthy: [notify, up], stopped: echo "i
       { path: "/x", optional: true },
     ],
     venv: "/opt/venv",
+    recipe: "vllm",
     when: {
       kind: "all",
       conditions: [
@@ -154,6 +156,7 @@ test("every key that the schema names is read by the test before this one or nam
     "environment",
     "env_file",
     "venv",
+    "recipe",
     "when",
     "enabled",
     "autostart",

@@ -7,6 +7,7 @@
  */
 import * as v from "valibot";
 import { bad, type Flaw, good, quoted, type Reading } from "./flaw.ts";
+import { RECIPES } from "./plan.ts";
 import {
   argument,
   closed,
@@ -335,6 +336,12 @@ export const programEntries = {
     ),
   ),
   venv: optional(described("A Python environment to run inside of.", template())),
+  recipe: optional(
+    described(
+      "What svcd knows about this program. vllm: `${VLLM_MODEL}`, `${VLLM_TP_ARGS}`, `${VLLM_PRESET_ARGS}`, `${VLLM_CONF_ARGS}`, `${VLLM_ARGS}` and `${VLLM_HTTP_PORT}` are made at each start; see svctl explain.",
+      word(RECIPES),
+    ),
+  ),
   success_exit_codes: optional(
     described("Exit codes that count as success.", either({ text: exitCode, list: list(exitCode) })),
   ),

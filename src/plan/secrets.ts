@@ -4,7 +4,7 @@
 import type { Service } from "./plan.ts";
 
 const SECRET = /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|AUTH|_KEY$|^KEY$/i;
-const HIDDEN = "(hidden)";
+export const HIDDEN = "(hidden)";
 
 export function isSecret(variable: string): boolean {
   return SECRET.test(variable);

@@ -110,6 +110,7 @@ export function programOf(header: Header, keys: WrittenProgram, complain: Compla
     environment: Object.fromEntries(keys.environment ?? []),
     envFiles: envFilesOf(keys.env_file),
     venv: keys.venv ?? null,
+    ...(keys.recipe === undefined ? {} : { recipe: keys.recipe }),
     policy: {
       ...bare.policy,
       successExitCodes: typeof exitCodes === "number" ? [exitCodes] : exitCodes,

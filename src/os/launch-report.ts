@@ -1,0 +1,96 @@
+/**
+ * How a service would be started now, for people: every word of its command and every variable, and where each came from.
+ * Secrets are hidden; nothing is started.
+ */
+import { argvSources } from "../plan/argv-sources.ts";
+import { OWN_ENVIRONMENT } from "../plan/environment.ts";
+import { variablesIn } from "../plan/interpolate.ts";
+import type { Service } from "../plan/plan.ts";
+import { HIDDEN, isSecret } from "../plan/secrets.ts";
+import type { LaunchReport } from "../ports.ts";
+import type { Setting, SettingAnswer } from "./launcher.ts";
+
+/** Shorter values stand in many words by chance. */
+const SHORTEST_SECRET = 5;
+
+export function launchReport(service: Service, answer: SettingAnswer): LaunchReport {
+  const { name } = service;
+  if (!answer.ok) {
+    return {
+      name,
+      refusal: answer.cause,
+      argv: [],
+      cwd: null,
+      user: null,
+      variables: [],
+      environment: [],
+      notes: [],
+      warnings: [],
+    };
+  }
+  const { setting } = answer;
+  const { env, resolved, recipe, cwd } = setting;
+  const made = new Map(recipe?.variables.map((variable) => [variable.name, variable]));
+  const lookup = (variable: string): string | undefined =>
+    made.get(variable)?.text ?? (Object.hasOwn(env, variable) ? env[variable] : undefined);
+  const masked = maskFor(env, resolved.argv);
+  const sources = argvSources(service.command, lookup, resolved.argv);
+  return {
+    name,
+    refusal: null,
+    argv: resolved.argv.map((word, index) => ({ word: masked(word), from: sources[index] ?? [] })),
+    cwd,
+    user: resolved.user,
+    variables: namesIn(service.command).map((variable) => ({
+      name: variable,
+      value: shown(variable, lookup(variable) ?? null, masked),
+      from: originOf(variable, setting, made.get(variable)?.from),
+    })),
+    environment: Object.keys(env)
+      .sort()
+      .map((variable) => ({
+        name: variable,
+        value: shown(variable, env[variable]!, masked) ?? "",
+        from: originOf(variable, setting, undefined),
+      })),
+    notes: recipe?.notes ?? [],
+    warnings: recipe?.warnings ?? [],
+  };
+}
+
+function namesIn(command: Service["command"]): string[] {
+  const texts = command.kind === "words" ? command.words : [command.text];
+  return [...new Set(texts.flatMap(variablesIn))];
+}
+
+function shown(name: string, value: string | null, masked: (text: string) => string): string | null {
+  if (value === null) return null;
+  return isSecret(name) && value !== "" ? HIDDEN : masked(value);
+}
+
+/** A recipe names the variable that decided; where that one was written is told too. */
+function originOf(variable: string, { env, origins }: Setting, from: string | undefined): string {
+  const origin = (name: string): string => origins.get(name) ?? OWN_ENVIRONMENT;
+  if (from === undefined) return Object.hasOwn(env, variable) ? origin(variable) : "not set";
+  return Object.hasOwn(env, from) ? `${from === variable ? "" : `${from}, `}${origin(from)}` : from;
+}
+
+/** Values of secret variables and flags, wherever they stand, and tokens that tell by their form what they are. */
+function maskFor(env: Readonly<Record<string, string>>, argv: readonly string[]): (text: string) => string {
+  const variables = Object.entries(env).flatMap(([name, value]) => (isSecret(name) ? [value] : []));
+  const secrets = [...variables, ...secretArguments(argv)].filter((secret) => secret.length >= SHORTEST_SECRET);
+  // The longest first: one may be part of another.
+  secrets.sort((a, b) => b.length - a.length);
+  return (text) =>
+    secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), text).replace(/\bhf_[A-Za-z0-9]{8,}/g, HIDDEN);
+}
+
+/** Of `--api-key VALUE` and `--token=VALUE`. */
+function secretArguments(argv: readonly string[]): string[] {
+  return argv.flatMap((word, index) => {
+    const flag = /^--?([a-z][\w-]*)(?:=(.*))?$/is.exec(word);
+    if (flag === null || !isSecret(flag[1]!.replaceAll("-", "_"))) return [];
+    const next = argv[index + 1];
+    return flag[2] === undefined ? (next === undefined || next.startsWith("-") ? [] : [next]) : [flag[2]];
+  });
+}
