@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { EventLog } from "./control/event-log.ts";
 import { createControlServer, roomFor } from "./control/server.ts";
 import { localDaemon } from "./local-daemon.ts";
+import { LocalIdle } from "./local-idle.ts";
 import { runEvent } from "./local-jobs.ts";
 import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
@@ -160,6 +161,17 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     (error) => setImmediate(() => crash(error)),
   );
 
+  const idle = new LocalIdle({
+    supervisor,
+    launcher,
+    machineRule: () => source.settings?.idle,
+    boot: hello.bootId,
+    awakeFile: join(where.run, "keep-awake.json"),
+    now: () => clock.now(),
+    runHook: (hook, facts) => hooks.run(hook, facts),
+    announce: (text) => announce({ kind: "daemon", text }),
+  });
+
   function announce(news: News): void {
     const at = new Date().toISOString();
     switch (news.kind) {
@@ -170,6 +182,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         oom.note(news.service, news.before, news.after);
         events.add({ type: "state", at, before, service });
         if (news.after.state.at === "skipped") recheckSoon();
+        idle.keeper.wake();
         if (before !== service.state) log.info(`${service.name}: ${before} → ${service.state} (${service.why})`);
         return;
       }
@@ -214,6 +227,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   }
 
   function noteWhatWasRead(plan: Plan): void {
+    idle.keeper.wake();
     keepSettings(plan);
     const text = plan.mistakes.map(formatMistake).join("\n");
     if (text !== mistakesTold && text !== "") log.warn(`mistakes in the files, all else goes on:\n${text}`);
@@ -236,6 +250,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   if (hello.stopping === null && (isFirst || plan.daemon.autoApply))
     supervisor.apply(plan, null, isFirst ? "start" : "files");
   else supervisor.consider(plan);
+  idle.keeper.wake();
   const troubles = (): string[] =>
     troublesOf({
       wishes: wishes.failing,
@@ -270,6 +285,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     since: hello.since,
     logDir: where.log,
     troubles,
+    idle,
     readPlan: async () => {
       const read = source.planOf(directory.read());
       noteWhatWasRead(read);
@@ -290,6 +306,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       log.error(`bug ${reference} in ${request}: ${(error as Error)?.stack ?? error}`),
   });
   keeper.beforeLeaving(async () => {
+    idle.keeper.close();
     prober.close();
     hooks.close();
     notifier.close();

@@ -5,6 +5,7 @@
 import type { Daemon, HealthReport, LaunchReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
+import type { LocalIdle } from "./local-idle.ts";
 import { localJobs } from "./local-jobs.ts";
 import { evidenceOf } from "./os/evidence.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
@@ -30,6 +31,7 @@ export interface LocalDaemonOptions {
   readonly logDir: string;
   /** What svcd itself cannot do now. */
   readonly troubles: () => readonly string[];
+  readonly idle: LocalIdle;
   /** Reads the files now. */
   readonly readPlan: () => Promise<Plan>;
   /** How it would be started now. */
@@ -65,6 +67,8 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     apply: (names) => apply(options, names),
     remove: (names) => supervisor.setAside(names),
     clearLogs: (names) => names.map((name) => clearLog(options, name)),
+    idle: () => options.idle.overview(),
+    keepAwake: (ms) => options.idle.keepAwake(ms),
     shutdown: () => supervisor.shutdown(),
     restartCore: () => {
       options.announce("upgrade: the installed core takes over from this one; services go on");
@@ -90,7 +94,15 @@ function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): Act
   return { name, outcome: "done", what: "cleared", runBefore };
 }
 
-function health({ supervisor, version, keeperPid, since, containment, troubles }: LocalDaemonOptions): HealthReport {
+function health({
+  supervisor,
+  version,
+  keeperPid,
+  since,
+  containment,
+  troubles,
+  idle,
+}: LocalDaemonOptions): HealthReport {
   return {
     status: supervisor.isShuttingDown ? "stopping" : "ok",
     version,
@@ -102,6 +114,7 @@ function health({ supervisor, version, keeperPid, since, containment, troubles }
     mistakes: supervisor.plan?.mistakes.length ?? 0,
     containment,
     troubles: troubles(),
+    countdowns: idle.countdowns(),
   };
 }
 
@@ -189,6 +202,7 @@ async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyRepo
     },
     lastLines: evidence.lastLines,
     waitsFor: state.at === "waiting" ? state.blockers : [],
+    idle: options.idle.linesOf(name),
     changedSinceGood: changes?.details.map(({ field, before, after }) => `${field}: ${before} → ${after}`) ?? [],
     next: status.next,
     advice: [...letGoOn, ...evidence.advice, ...adviceFor(status)],

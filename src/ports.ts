@@ -5,7 +5,7 @@
  * All calls return at once. What happens later comes back as a call of the supervisor's own methods.
  */
 import type { JobDefinition, NotificationEvent } from "./plan/job.ts";
-import type { DaemonSettings, Hook, Service } from "./plan/plan.ts";
+import type { DaemonSettings, Hook, HookEvent, Service } from "./plan/plan.ts";
 import type { Held } from "./plan/vanished.ts";
 import type { Job } from "./schedule/job.ts";
 import type { Cause } from "./schedule/run.ts";
@@ -218,6 +218,8 @@ export interface Wish {
   readonly enabled: boolean | null;
   /** Stopped by a person; kept until someone starts it, or the machine boots anew. */
   readonly stopped: boolean;
+  /** Why svcd itself stopped it ("nobody has used it for 20m"); absent: a person did. */
+  readonly because?: string;
 }
 
 export const noWish: Wish = { enabled: null, stopped: false };
@@ -295,7 +297,7 @@ export interface Notifier {
 
 export interface HookFacts {
   readonly service: Service;
-  readonly what: "failed" | "healthy" | "stopped";
+  readonly what: HookEvent;
   readonly why: string;
   readonly run: RunNumber;
 }

@@ -25,6 +25,7 @@ const GROUND = [
   "src/probe/",
   "src/schedule/",
   "src/recipe/",
+  "src/idle/",
   "src/ports.ts",
   "src/places.ts",
 ];
@@ -68,7 +69,7 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
-    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/ports.ts", "src/places.ts"],
+    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/idle/", "src/ports.ts", "src/places.ts"],
     may: GROUND,
     why: "the ground floor decides and never acts",
     pure: true,
@@ -132,7 +133,15 @@ const FLOORS: readonly Floor[] = [
   { parts: ["src/score-cpu/"], may: ["node:*"], why: "score-cpu is a service like anybody's, it stands alone" },
 ];
 
-const ROOF = ["src/svcd.ts", "src/core.ts", "src/check.ts", "src/local-daemon.ts", "src/local-jobs.ts", "src/svctl.ts"];
+const ROOF = [
+  "src/svcd.ts",
+  "src/core.ts",
+  "src/check.ts",
+  "src/local-daemon.ts",
+  "src/local-jobs.ts",
+  "src/local-idle.ts",
+  "src/svctl.ts",
+];
 /** What tests may import besides what their part may, and all of Node: a test may ask the real shell what is right. */
 const FOR_TESTS = ["npm:fast-check", "test/file-limit.ts"];
 

@@ -109,6 +109,7 @@ export function why(status: ServiceStatus, changes: Partial<WhyReport> = {}): Wh
     lastEnd: null,
     lastLines: [],
     waitsFor: [],
+    idle: [],
     changedSinceGood: [],
     next: status.next,
     advice: [],
@@ -145,6 +146,7 @@ export class FakeDaemon {
     mistakes: 0,
     containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
     troubles: [],
+    countdowns: [],
   };
   /** "POST /v1/services/web/start" and so on, as they came. */
   readonly heard: string[] = [];

@@ -1,5 +1,5 @@
 /** `svctl status`: what every service does, since when and why. */
-import type { ServiceStatus } from "../control/daemon.ts";
+import type { HealthReport, ServiceStatus } from "../control/daemon.ts";
 import { type Call, say, sayJson } from "./call.ts";
 import { EXIT } from "./failure.ts";
 import { asked, isAll } from "./names.ts";
@@ -21,20 +21,26 @@ Exit codes:
 --json prints a list of {name, state, pid, run, since, restarts, health, phase, why, next, …}.`;
 
 export async function run(call: Call): Promise<number> {
-  const { services, mistakes, troubles } = await call.daemon.overview(asked(call.words));
+  const { services, mistakes, troubles, countdowns } = await call.daemon.overview(asked(call.words));
   if (call.json) sayJson(call, services);
-  else print(call, services, mistakes, troubles === 0 ? [] : (await call.daemon.health()).troubles);
+  else print(call, services, mistakes, troubles + countdowns === 0 ? null : await call.daemon.health());
   return exitCode(services, call.words);
 }
 
-function print(call: Call, statuses: readonly ServiceStatus[], mistakes: number, troubles: readonly string[]): void {
+function print(
+  call: Call,
+  statuses: readonly ServiceStatus[],
+  mistakes: number,
+  health: Pick<HealthReport, "troubles" | "countdowns"> | null,
+): void {
   const { out } = call.world;
   if (statuses.length === 0) say(out, `no services yet: put a file into ${plain(call.places.services)}`);
   else {
     const columns = out.isTTY ? out.columns() : null;
     say(out, statusTable(statuses, { ink: call.ink, columns, now: call.world.now() }).join("\n"));
   }
-  for (const trouble of troubles) say(out, call.ink.paint("red", `trouble: ${plain(trouble)}`));
+  for (const trouble of health?.troubles ?? []) say(out, call.ink.paint("red", `trouble: ${plain(trouble)}`));
+  for (const countdown of health?.countdowns ?? []) say(out, call.ink.paint("yellow", `idle: ${plain(countdown)}`));
   for (const note of notes(statuses, mistakes)) say(out, call.ink.paint("yellow", note));
 }
 

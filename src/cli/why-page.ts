@@ -37,6 +37,7 @@ export function whyPage(report: WhyReport, ink: Ink, now: Date): string[] {
     lines.push(...lastEnd.evidence.map((fact) => `  ${plain(fact)}`));
   }
   lines.push(...section("Waits for", waitsFor));
+  lines.push(...section("Idle", report.idle));
   lines.push(...section("Changed since the last run that was well", changedSinceGood));
   if (report.lastLines.length > 0) lines.push("", "Last lines of output", ...quoted(report.lastLines, ink));
   lines.push(...section("What you can do", report.advice));

@@ -36,7 +36,12 @@ test("everything svcd can be asked is a call", async (context) => {
   const svcd = control(socketPath);
   assert.deepEqual(await svcd.health(), daemon.health());
   assert.deepEqual(await svcd.services(), daemon.list);
-  assert.deepEqual(await svcd.overview(["web"]), { services: [daemon.list[1]], mistakes: 4, troubles: 0 });
+  assert.deepEqual(await svcd.overview(["web"]), {
+    services: [daemon.list[1]],
+    mistakes: 4,
+    troubles: 0,
+    countdowns: 0,
+  });
   assert.deepEqual(await svcd.services(["w*"]), [daemon.list[1]]);
   assert.deepEqual(await svcd.service("web"), daemon.service("web"));
   assert.deepEqual(await svcd.why("web"), await daemon.why("web"));

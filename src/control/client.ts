@@ -18,6 +18,7 @@ import type {
   Action,
   ActionResult,
   HealthReport,
+  IdleOverview,
   LaunchReport,
   PlanReport,
   ServiceDetail,
@@ -170,7 +171,12 @@ export function control(socketPath: string, options: RequestOptions = {}) {
       const answer = await request(socketPath, "GET", servicesPath(words), undefined, options);
       const services = accepted<readonly ServiceStatus[]>(answer);
       const count = (header: string): number => Number(answer.headers.get(header) ?? 0);
-      return { services, mistakes: count("x-mistakes"), troubles: count("x-troubles") };
+      const counts = {
+        mistakes: count("x-mistakes"),
+        troubles: count("x-troubles"),
+        countdowns: count("x-countdowns"),
+      };
+      return { services, ...counts };
     },
     service: (name: string) => get<ServiceDetail>(`/v1/services/${encodeURIComponent(name)}`),
     why: (name: string) => get<WhyReport>(`/v1/services/${encodeURIComponent(name)}/why`),
@@ -188,6 +194,8 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     /** null: everything. */
     apply: (names: readonly string[] | null) =>
       post<PlanReport>("/v1/plan/apply", names === null ? undefined : { names }),
+    idle: () => get<IdleOverview>("/v1/idle"),
+    keepAwake: (ms: number) => post<IdleOverview>("/v1/keep-awake", { ms }),
     shutdown: () => post<{ readonly accepted: string }>("/v1/shutdown"),
     restartCore: () => post<{ readonly accepted: string }>("/v1/upgrade"),
     metrics: () => get<string>("/metrics"),

@@ -55,6 +55,30 @@ export interface HealthReport {
   };
   /** What svcd itself cannot do now (a full or read-only disk), in sentences; services go on all the same. */
   readonly troubles: readonly string[];
+  /** What is about to be done because nobody uses it, in sentences; see IdleReport. */
+  readonly countdowns: readonly string[];
+}
+
+/** Of everything that has an `idle:` rule and is up. */
+export interface IdleOverview {
+  /** Until when nothing is done (`svctl keep-awake`), ISO 8601; null: nobody keeps it awake. */
+  readonly awakeUntil: string | null;
+  readonly idle: readonly IdleReport[];
+}
+
+export interface IdleReport {
+  /** null: the machine. */
+  readonly service: string | null;
+  readonly afterMs: number;
+  /** "stop", or the command that is run, filled in and with secrets hidden. */
+  readonly action: string;
+  readonly dryRun: boolean;
+  /** Since when nobody has used it, ISO 8601. */
+  readonly quietSince: string;
+  /** When the action is due, ISO 8601; null: not foreseeable, see `heldBy`. */
+  readonly dueAt: string | null;
+  readonly heldBy: string | null;
+  readonly sources: readonly { readonly source: string; readonly what: string }[];
 }
 
 export interface WhyReport {
@@ -72,6 +96,8 @@ export interface WhyReport {
   /** Last lines of output, escape sequences removed. */
   readonly lastLines: readonly string[];
   readonly waitsFor: readonly string[];
+  /** What its `idle:` rule says now, a line each; empty: it has none. */
+  readonly idle: readonly string[];
   /** What is different from the last run that was well ("command: a → b"). */
   readonly changedSinceGood: readonly string[];
   readonly next: string;
@@ -123,6 +149,9 @@ export interface Daemon extends JobsDaemon {
   /** Takes a service out of supervision until the next apply; refused while it runs. */
   remove(names: readonly string[]): readonly ActionResult[];
   clearLogs(names: readonly string[]): readonly ActionResult[];
+  idle(): IdleOverview;
+  /** Nothing is done to what is idle for so long; 0: no longer. Throws when it cannot be written down. */
+  keepAwake(ms: number): void;
   /** Stops everything in reverse order, then ends svcd. */
   shutdown(): void;
   /** Ends the core on purpose; the keeper starts the (perhaps newer) one. Services are not touched. */

@@ -12,6 +12,7 @@ import type {
   Daemon,
   DaemonEvent,
   HealthReport,
+  IdleOverview,
   JobStatus,
   JobWhyReport,
   LaunchReport,
@@ -99,6 +100,7 @@ export const EMPTY_PLAN: PlanReport = {
 export class FakeDaemon implements Daemon {
   /** What was asked of it that acts, in order: "start web db". */
   readonly asked: string[] = [];
+  awakeMs = 0;
   readonly list: ServiceStatus[];
   readonly logs = new Map<string, FakeLog>();
   readonly jobList: JobStatus[] = [];
@@ -145,6 +147,7 @@ export class FakeDaemon implements Daemon {
       jobs: this.jobList.length,
       mistakes: 4,
       troubles: [],
+      countdowns: [],
       containment: { way: "cgroup", detail: "/sys/fs/cgroup/svcd-1a2b3c4d" },
     };
   }
@@ -180,8 +183,22 @@ export class FakeDaemon implements Daemon {
     const found = this.list.find((candidate) => candidate.name === name);
     if (found === undefined) return null;
     const lastEnd = { run: 2, how: "exit 1", at: "2026-11-02T09:59:00.000Z", upMs: 1200, evidence: ["no core file"] };
-    const lists = { lastLines: ["out of memory"], waitsFor: [], changedSinceGood: [], advice: ["svctl logs web"] };
+    const lists = {
+      lastLines: ["out of memory"],
+      waitsFor: [],
+      idle: [],
+      changedSinceGood: [],
+      advice: ["svctl logs web"],
+    };
     return { status: found, lastEnd, ...lists, next: found.next };
+  }
+
+  idle(): IdleOverview {
+    return { awakeUntil: this.awakeMs === 0 ? null : "2026-11-02T12:00:00.000Z", idle: [] };
+  }
+
+  keepAwake(ms: number): void {
+    this.awakeMs = ms;
   }
 
   launch(name: string): LaunchReport | null {

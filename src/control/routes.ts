@@ -33,6 +33,7 @@ import { checkCount, splitWords, suggestions } from "./words.ts";
 const DEFAULT_LINES = 100;
 const MISTAKES_HEADER = "X-Mistakes";
 const TROUBLES_HEADER = "X-Troubles";
+const COUNTDOWNS_HEADER = "X-Countdowns";
 
 export const ROUTES: readonly Route[] = [
   get(
@@ -44,7 +45,7 @@ export const ROUTES: readonly Route[] = [
   ),
   get(
     "/v1/services",
-    "All services, or those that are named, sorted by name; headers count the mistakes in the files and the troubles of svcd itself (see /v1/health).",
+    "All services, or those that are named, sorted by name; headers count the mistakes in the files, the troubles of svcd itself and what is about to be done to the idle (see /v1/health).",
     wire.ServicesQuery,
     json(wire.ServiceList),
     services,
@@ -130,6 +131,23 @@ export const ROUTES: readonly Route[] = [
     wire.EventsQuery,
     { type: "text/event-stream", schema: wire.DaemonEvent },
     events,
+  ),
+  get(
+    "/v1/idle",
+    "What has an idle rule and is up: since when nobody has used it, what tells that, and when what is done.",
+    wire.NoQuery,
+    json(wire.IdleOverview),
+    ({ house }) => ok(house.daemon.idle()),
+  ),
+  post(
+    "/v1/keep-awake",
+    "For a time nothing is done to what is idle.",
+    wire.KeepAwakeBody,
+    json(wire.IdleOverview),
+    ({ house, body }) => {
+      house.daemon.keepAwake(body.ms);
+      return ok(house.daemon.idle());
+    },
   ),
   post(
     "/v1/shutdown",
@@ -291,8 +309,12 @@ function onSelection<Body>(
 function services({ house, query }: Asked<v.InferOutput<typeof wire.ServicesQuery>, null>): Answer {
   const all = house.daemon.services();
   // What a person who looks at services should see as well, without a second question.
-  const { mistakes, troubles } = house.daemon.health();
-  const headers = { [MISTAKES_HEADER]: String(mistakes), [TROUBLES_HEADER]: String(troubles.length) };
+  const { mistakes, troubles, countdowns } = house.daemon.health();
+  const headers = {
+    [MISTAKES_HEADER]: String(mistakes),
+    [TROUBLES_HEADER]: String(troubles.length),
+    [COUNTDOWNS_HEADER]: String(countdowns.length),
+  };
   if (query.names === undefined) return { ...ok(all), headers };
   const names = new Set(selected(house, splitWords(query.names)));
   return { ...ok(all.filter(({ name }) => names.has(name))), headers };

@@ -55,6 +55,22 @@ export const ServiceStatus = v.object({
   }),
 });
 
+export const IdleOverview = v.object({
+  awakeUntil: v.nullable(moment("until then nothing is done to what is idle; null: nobody asked for that")),
+  idle: v.array(
+    v.object({
+      service: v.nullable(text("null: the machine")),
+      afterMs: v.number(),
+      action: text("stop, or the command that is run"),
+      dryRun: v.boolean(),
+      quietSince: moment("since when nobody has used it"),
+      dueAt: v.nullable(moment("null: not foreseeable")),
+      heldBy: v.nullable(text("what keeps it from being due")),
+      sources: v.array(v.object({ source: v.string(), what: v.string() })),
+    }),
+  ),
+});
+
 const Variable = { name: v.string(), from: text("where it comes from") };
 
 export const LaunchReport = v.object({
@@ -90,6 +106,7 @@ export const HealthReport = v.object({
   troubles: names(
     "what svcd itself cannot do now (a full or read-only disk), in sentences; services go on all the same",
   ),
+  countdowns: names("what is about to be done because nobody uses it, in sentences; see /v1/idle"),
 });
 
 export const ActionResults = v.array(ActionResult);
@@ -140,6 +157,7 @@ export const WhyReport = v.object({
     }),
   ),
   lastLines: names("last lines of output, escape sequences removed"),
+  idle: names("what its idle rule says now, a line each"),
   waitsFor: v.array(v.string()),
   changedSinceGood: names("what is different from the last run that was well"),
   next: v.string(),
@@ -186,6 +204,7 @@ export const SCHEMAS = {
   PlanReport,
   WhyReport,
   LaunchReport,
+  IdleOverview,
   ServiceDetail,
   JobStateWord,
   JobStatus,
@@ -206,6 +225,16 @@ export const SCHEMAS = {
 // Requests. Strict: a key that svcd does not know is a mistake to tell, not to overlook.
 
 export const NoBody = v.strictObject({});
+
+export const KeepAwakeBody = v.strictObject({
+  ms: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.maxValue(30 * 86_400_000),
+    v.description("for so long nothing is done to what is idle, at most 30 days; 0: no longer"),
+  ),
+});
 
 export const SignalBody = v.strictObject({
   signal: v.pipe(
@@ -269,6 +298,7 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof PlanReport, daemon.PlanReport>,
     Agrees<typeof WhyReport, daemon.WhyReport>,
     Agrees<typeof LaunchReport, daemon.LaunchReport>,
+    Agrees<typeof IdleOverview, daemon.IdleOverview>,
     Agrees<typeof ServiceDetail, daemon.ServiceDetail>,
     Agrees<typeof JobStatus, daemon.JobStatus>,
     Agrees<typeof JobDetail, daemon.JobDetail>,

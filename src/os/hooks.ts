@@ -40,7 +40,8 @@ export class LinuxHooks implements Hooks {
   }
 
   run(hook: Hook, facts: HookFacts): void {
-    const name = `${facts.service.name}: the hook \`on.${facts.what}\``;
+    const key = facts.what === "idle" ? "idle.then.run" : `on.${facts.what}`;
+    const name = `${facts.service.name}: the hook \`${key}\``;
     this.#errands.add({ name, start: (onDone) => this.#start(hook, facts, onDone) });
   }
 

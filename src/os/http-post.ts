@@ -54,6 +54,6 @@ export function post({ url, contentType, body }: Post, timeoutMs: number, onDone
 }
 
 /** Loaded by the first that there is. */
-function clientFor({ protocol }: URL): typeof import("node:http") | typeof import("node:https") {
+export function clientFor({ protocol }: URL): typeof import("node:http") | typeof import("node:https") {
   return protocol === "https:" ? process.getBuiltinModule("node:https") : process.getBuiltinModule("node:http");
 }

@@ -26,6 +26,8 @@ interface StoredWish {
   readonly enabled: boolean | null;
   /** The boot in which it was stopped. */
   readonly stoppedInBoot: string | null;
+  /** Absent: a person stopped it. */
+  readonly because?: string;
 }
 
 export class WishStore implements Wishes {
@@ -68,14 +70,18 @@ export class WishStore implements Wishes {
     this.#read();
     const stored = this.#stored.get(service);
     if (stored === undefined) return noWish;
-    return { enabled: stored.enabled, stopped: stored.stoppedInBoot === this.#boot };
+    const stopped = stored.stoppedInBoot === this.#boot;
+    return { enabled: stored.enabled, stopped, ...(stopped && stored.because ? { because: stored.because } : {}) };
   }
 
   save(changes: ReadonlyMap<string, Wish>): void {
     this.#read();
-    for (const [service, { enabled, stopped }] of changes) {
+    for (const [service, { enabled, stopped, because }] of changes) {
       if (enabled === null && !stopped && this.#unread === null) this.#stored.delete(service);
-      else this.#stored.set(service, { enabled, stoppedInBoot: stopped ? this.#boot : null });
+      else {
+        const reason = stopped && because !== undefined ? { because } : {};
+        this.#stored.set(service, { enabled, stoppedInBoot: stopped ? this.#boot : null, ...reason });
+      }
     }
     try {
       this.#write();
@@ -192,7 +198,8 @@ function parsed(text: string): Map<string, StoredWish> {
 
 function isStoredWish(value: unknown): value is StoredWish {
   if (typeof value !== "object" || value === null) return false;
-  const { enabled, stoppedInBoot } = value as Partial<StoredWish>;
+  const { enabled, stoppedInBoot, because } = value as Partial<StoredWish>;
+  if (because !== undefined && typeof because !== "string") return false;
   return (
     (enabled === null || typeof enabled === "boolean") && (stoppedInBoot === null || typeof stoppedInBoot === "string")
   );

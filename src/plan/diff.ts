@@ -26,6 +26,7 @@ const NEEDS_NO_RESTART: ReadonlySet<string> = new Set([
   "reloadSignal",
   "logs",
   "on",
+  "idle",
 ] satisfies (keyof Service)[]);
 
 /** Where something stands in its file is not part of what it is. */

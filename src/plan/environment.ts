@@ -351,7 +351,7 @@ function checkOf(service: Service, making: Making): Started<ResolvedCheck | null
 
 function hooksOf(service: Service, making: Making): Started<Resolved["hooks"]> {
   const hooks: Partial<Record<HookEvent, ResolvedHook>> = {};
-  for (const event of ["failed", "healthy", "stopped"] as const) {
+  for (const event of ["failed", "healthy", "stopped", "idle"] as const) {
     const hook = service.on[event];
     if (hook === undefined) continue;
     const key = `on.${event}`;

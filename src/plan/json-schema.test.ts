@@ -36,6 +36,9 @@ test("the schema refers to nothing that it does not hold", () => {
   }
 });
 
+/** What a map needs that stands for nothing by default. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = { healthcheck: ["tcp: 80"], idle: ["after: 1h"] };
+
 /** Each key with the default that editors show. */
 function shownDefaults(schema: Node): string[] {
   const written: string[] = [];
@@ -46,7 +49,7 @@ function shownDefaults(schema: Node): string[] {
       ([, one]) => one["default"] !== undefined,
     );
     if (inside.length === 0) continue;
-    const probe = key === "healthcheck" ? ["tcp: 80"] : [];
+    const probe = NEEDED[key] ?? [];
     if (key === "env_file") continue;
     written.push(`${key}: { ${[...probe, ...inside.map(([name, one]) => `${name}: ${one["default"]}`)].join(", ")} }`);
   }
@@ -57,7 +60,7 @@ test("the defaults that editors show are the defaults", () => {
   const written = shownDefaults(SERVICE);
   assert.ok(written.length >= 10, written.join("\n"));
   const { lines: _, ...spelled } = serviceFrom(`command: x\n${written.join("\n")}`);
-  const { lines: __, ...silent } = serviceFrom("command: x\nhealthcheck: { tcp: 80 }");
+  const { lines: __, ...silent } = serviceFrom("command: x\nhealthcheck: { tcp: 80 }\nidle: { after: 1h }");
   assert.deepEqual(spelled, silent);
 });
 

@@ -29,7 +29,6 @@ function oneOrSeveral(kind: string, plural: string, directory: string, shape: Sh
     description: `A file in ${directory}: one ${kind} named after the file, or several under \`${plural}:\`.`,
     type: "object",
     if: { required: [plural] },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: {
       properties: {
         [plural]: {

@@ -5,6 +5,7 @@
  * Values that depend on the machine at the moment of a start (`${MODEL_NAME}`, env files) stay templates: the syntax was
  * checked, the filling in happens at each start (`interpolate.ts`, `environment.ts`).
  */
+import type { IdleRule } from "../idle/rule.ts";
 import type { Policy, Signal } from "../service/policy.ts";
 import type { JobDefinition } from "./job.ts";
 import type { Mistake } from "./mistake.ts";
@@ -37,6 +38,8 @@ export interface DaemonSettings {
   readonly group: string | null;
   /** For every service, below the service's own environment. */
   readonly environment: Readonly<Record<string, Template | null>>;
+  /** When nobody has used the machine for long. Absent: nothing is done. */
+  readonly idle?: IdleRule;
 }
 
 /** Where something was written. Lines and columns count from 1. */
@@ -84,6 +87,8 @@ export interface Service {
   /** null: output is discarded. */
   readonly logs: Logs | null;
   readonly on: Hooks;
+  /** When nobody has used it for long. Absent: nothing is done. */
+  readonly idle?: IdleRule;
 }
 
 /** Programs that svcd has a recipe for. */
@@ -157,5 +162,6 @@ export interface Logs {
 export type Hook =
   | { readonly kind: "command"; readonly command: Command }
   | { readonly kind: "webhook"; readonly url: Template };
-export type HookEvent = "failed" | "healthy" | "stopped";
+/** `idle` is not written under `on:`; it is what `idle:` runs. */
+export type HookEvent = "failed" | "healthy" | "stopped" | "idle";
 export type Hooks = Readonly<Partial<Record<HookEvent, Hook>>>;

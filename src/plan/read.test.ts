@@ -79,6 +79,7 @@ reload_signal: SIGHUP
 limits: { nofile: 65536, core: unlimited, memory: 4G, cpu: 1h, nice: -5, oom_score_adj: 500 }
 logs: { max_size: 1G, keep: 3, format: raw, timestamps: true, compress: false, stderr: separate }
 on: { failed: "https://hooks.example/x", healthy: [notify, up], stopped: echo "it stopped" }
+idle: { after: 20m, then: { run: [sync, home] }, metrics: "http://127.0.0.1:\${PORT}/metrics", gpu: false, dry_run: true }
 `);
   assert.deepEqual(service, {
     name: "web",
@@ -140,6 +141,14 @@ on: { failed: "https://hooks.example/x", healthy: [notify, up], stopped: echo "i
       healthy: { kind: "command", command: { kind: "words", words: ["notify", "up"] } },
       stopped: { kind: "command", command: { kind: "text", text: 'echo "it stopped"' } },
     },
+    idle: {
+      afterMs: 1_200_000,
+      action: { do: "run", hook: { kind: "command", command: { kind: "words", words: ["sync", "home"] } } },
+      dryRun: true,
+      metrics: "http://127.0.0.1:${PORT}/metrics",
+      jupyter: null,
+      gpu: false,
+    },
   });
 });
 
@@ -174,6 +183,7 @@ test("every key that the schema names is read by the test before this one or nam
     "limits",
     "logs",
     "on",
+    "idle",
   ];
   assert.deepEqual(known.sort(), [...above, ...elsewhere].sort());
 });
@@ -371,7 +381,7 @@ const WRONG: Record<string, string[]> = {
   // keys
   "{}": ["1:1 `command` is missing (add a line like `command: python3 server.py`)"],
   "command: x\nenviroment: {}": ["2:1 unknown key `enviroment` (did you mean `environment`?)"],
-  "command: x\ngpus: all\ntunnel: 1\nidle: 5m\nexpose: 1": ["gpus", "tunnel", "idle", "expose"].map(
+  "command: x\ngpus: all\ntunnel: 1\nexpose: 1": ["gpus", "tunnel", "expose"].map(
     (key, i) => `${i + 2}:1 \`${key}\` is not supported by this version of svcd yet (remove it for now)`,
   ),
   "command: x\nautorestart: true\ndirectory: /": [

@@ -15,8 +15,8 @@ import type { DescribedJob } from "./job-of.ts";
 import type { DaemonSettings, Plan, Service } from "./plan.ts";
 import { type Draft, instanceDependencies, wrongReference, wrongReferences } from "./references.ts";
 import { settingsShape } from "./schema.ts";
-import type { Described } from "./service-of.ts";
-import { labelOf, readWith } from "./shape.ts";
+import { complainTo, type Described, idleOf } from "./service-of.ts";
+import { type Complaint, labelOf, readWith } from "./shape.ts";
 import { readTree, spotOf } from "./tree.ts";
 
 export interface PlanFile {
@@ -131,11 +131,16 @@ function settingsFrom(file: PlanFile, variables: Lookup, findings: Findings): Da
   for (const flaw of tree.flaws) findings.add(page, flaw.at, flaw);
   if (tree.kind === "broken" || tree.value === null) return DEFAULT_SETTINGS;
   const read = readWith(settingsShape, tree.value, variables);
+  const complaints: Complaint[] = "complaints" in read ? [...read.complaints] : [];
   if ("value" in read) {
-    const { auto_apply, group, environment } = read.value;
-    return { autoApply: auto_apply ?? true, group: group || null, environment: Object.fromEntries(environment ?? []) };
+    const { auto_apply, group, environment, idle } = read.value;
+    const rule = idle === undefined ? {} : { idle: idleOf(idle, complainTo(complaints)) };
+    if (complaints.length === 0) {
+      const forAll = Object.fromEntries(environment ?? []);
+      return { autoApply: auto_apply ?? true, group: group || null, environment: forAll, ...rule };
+    }
   }
-  for (const complaint of read.complaints) {
+  for (const complaint of complaints) {
     const where = spotOf(tree.spot, complaint.path);
     const label = complaint.path.length === 0 ? "the file" : labelOf(complaint.path);
     findings.add(page, complaint.points === "key" ? (where.keyAt ?? where.at) : where.at + (complaint.at ?? 0), {

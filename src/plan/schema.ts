@@ -307,6 +307,36 @@ const restart = word(
 
 const exitCode = integer(0, 255);
 
+const idleEntries = {
+  after: described("So long nobody used it.", duration(1000)),
+  metrics: optional(
+    described(
+      "A page in Prometheus' format: its counters of requests, and those that run or wait, tell when it is used.",
+      url,
+    ),
+  ),
+  jupyter: optional(
+    described("The address of a Jupyter server: its kernels, terminals and pages tell when it is used.", url),
+  ),
+  gpu: optional(described("false: use of GPUs does not count.", flag(), true)),
+  dry_run: optional(described("true: only say what would be done.", flag(), false)),
+};
+
+const idleRun = closed({ run: described("A command, or a URL that gets a JSON object.", command) });
+
+const serviceIdle = closed({
+  ...idleEntries,
+  then: optional(described("stop, or run: a command.", either({ text: word(["stop"]), map: idleRun }), "stop")),
+});
+
+const machineIdle = closed(
+  {
+    ...idleEntries,
+    then: described("run: a command, such as one that stops this machine.", idleRun),
+  },
+  { missing: { then: 'add `then: { run: "vastai stop instance $CONTAINER_ID" }`, or whatever stops this machine' } },
+);
+
 // --- a program, be it a service or a job -------------------------------------------------------------------------------
 
 /** What runs, as whom and in which surroundings; how its end is judged and brought about. */
@@ -390,6 +420,7 @@ export const programHabits: Readonly<Record<string, string>> = {
 export const serviceShape = closed(
   {
     ...programEntries,
+    idle: optional(described("What is done when nobody has used it for long.", serviceIdle)),
     when: optional(
       described(
         "Not wanted on this machine unless this holds: the service is SKIPPED, with the reason.",
@@ -444,7 +475,7 @@ export const serviceShape = closed(
     ),
   },
   {
-    later: ["gpus", "expose", "tunnel", "idle"],
+    later: ["gpus", "expose", "tunnel"],
     missing: { command: "add a line like `command: python3 server.py`" },
     instead: {
       ...programHabits,
@@ -477,4 +508,7 @@ export const settingsShape = closed({
   ),
   group: optional(described("A group that may use svcd; without it, only its owner.", text())),
   environment: optional(described("Variables for every service, below the service's own.", environment)),
+  idle: optional(described("What is done when nobody has used the machine for long.", machineIdle)),
 });
+
+export type WrittenSettings = Read<typeof settingsShape>;

@@ -2,6 +2,7 @@
  * What was written about one service, made into the service: every default filled in, and what no single key can know
  * checked between keys.
  */
+import type { IdleRule } from "../idle/rule.ts";
 import type { Backoff, GiveUp, HealthPolicy } from "../service/policy.ts";
 import { listed } from "./flaw.ts";
 import type { Lookup } from "./interpolate.ts";
@@ -22,7 +23,13 @@ import {
   type Source,
   type Template,
 } from "./plan.ts";
-import { type programEntries, serviceShape, type WrittenCondition, type WrittenService } from "./schema.ts";
+import {
+  type programEntries,
+  serviceShape,
+  type WrittenCondition,
+  type WrittenService,
+  type WrittenSettings,
+} from "./schema.ts";
 import { type Complaint, type Path, readWith, type Value } from "./shape.ts";
 import { formatDuration } from "./units.ts";
 import { splitWords } from "./words.ts";
@@ -89,6 +96,7 @@ function assemble(header: Header, keys: WrittenService, complain: Complain): Ser
     reloadSignal: keys.reload_signal ?? null,
     logs: logsOf(keys.logs),
     on: hooksOf(keys.on, complain),
+    ...(keys.idle === undefined ? {} : { idle: idleOf(keys.idle, complain) }),
   };
 }
 
@@ -353,6 +361,21 @@ function hooksOf(written: WrittenService["on"] = {}, complain: Complain): Hooks 
     if (hook !== undefined) hooks[event] = hookOf(hook, ["on", event], complain);
   }
   return hooks;
+}
+
+type WrittenIdle = NonNullable<WrittenService["idle"] | WrittenSettings["idle"]>;
+
+/** Of a service, or of the machine: there only a command makes sense. */
+export function idleOf({ after, then, metrics, jupyter, gpu, dry_run }: WrittenIdle, complain: Complain): IdleRule {
+  const path = ["idle", "then", "run"];
+  return {
+    afterMs: after,
+    action: typeof then === "object" ? { do: "run", hook: hookOf(then.run, path, complain) } : { do: "stop" },
+    dryRun: dry_run ?? false,
+    metrics: metrics ?? null,
+    jupyter: jupyter ?? null,
+    gpu: gpu ?? true,
+  };
 }
 
 function hookOf(written: WrittenCommand, path: Path, complain: Complain): Hook {

@@ -406,6 +406,11 @@ export class Supervisor {
     return { names, unknown: unknown.map((one) => ({ ...one, ...this.#mistakeOf(one.word) })) };
   }
 
+  /** Names of jobs of which something runs now. */
+  runningJobs(): string[] {
+    return [...(this.#jobs?.members ?? [])].flatMap(([name, { job }]) => (job.runs.length > 0 ? [name] : []));
+  }
+
   get jobCount(): number {
     return this.#jobs?.members.size ?? 0;
   }
@@ -457,8 +462,13 @@ export class Supervisor {
     return results;
   }
 
-  #stop(names: readonly string[]): ActionResult[] {
-    const remembered = this.#remember(names, true);
+  /** svcd itself stops a service that nobody uses; it stays down like one that a person stopped, and says why. */
+  stopIdle(name: string, because: string): void {
+    this.#stop([name], because);
+  }
+
+  #stop(names: readonly string[], because?: string): ActionResult[] {
+    const remembered = this.#remember(names, true, because);
     const results = this.#each(names, (name, { life }) => {
       if (life.wanted === "down" && runOf(life.state) === null) return ["already", `not running${remembered}`];
       this.#loop.leave(name, "stop");
@@ -498,11 +508,12 @@ export class Supervisor {
   }
 
   /** "" or why the wish will not outlive svcd: a full disk must not keep anybody from stopping a service. */
-  #remember(names: readonly string[], stopped: boolean): string {
+  #remember(names: readonly string[], stopped: boolean, because?: string): string {
     const changes = new Map<string, Wish>();
     for (const name of names) {
       const wish = this.#ports.wishes.of(name);
-      if (wish.stopped !== stopped) changes.set(name, { ...wish, stopped });
+      if (wish.stopped === stopped && wish.because === because) continue;
+      changes.set(name, { enabled: wish.enabled, stopped, ...(because === undefined ? {} : { because }) });
     }
     if (changes.size === 0 && !this.#areWishesBehind) return "";
     const flaw = this.#save(changes);
@@ -624,7 +635,7 @@ export class Supervisor {
     return {
       enabled: this.#isEnabled(service),
       autostart: service.autostart,
-      stoppedByPerson: this.#ports.wishes.of(name).stopped,
+      stopped: stoppedWhy(this.#ports.wishes.of(name)),
       shuttingDown: this.isShuttingDown,
       endsAfter: this.#loop.endsAfter(name),
     };
@@ -743,4 +754,8 @@ function isStuck({ state, since }: Life, graceMs: number, now: number): boolean 
 
 function byName(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function stoppedWhy({ stopped, because }: Wish): string | null {
+  return stopped ? (because ?? "on request") : null;
 }

@@ -7,7 +7,7 @@ import { type Circumstances, next, stateWord, why } from "./wording.ts";
 const around: Circumstances = {
   enabled: true,
   autostart: true,
-  stoppedByPerson: false,
+  stopped: null,
   shuttingDown: false,
   endsAfter: [],
 };
@@ -71,7 +71,8 @@ test("a crash loop tells the number of the failure, its cause and when it tries 
 test("a stopped service tells who wanted it so", () => {
   const life = newLife(0);
   const says = (changes: Partial<Circumstances>): string => why(life, policy, { ...around, ...changes }, 0);
-  assert.equal(says({ stoppedByPerson: true }), "stopped on request, never ran");
+  assert.equal(says({ stopped: "on request" }), "stopped on request, never ran");
+  assert.equal(says({ stopped: "nobody has used it for 20m" }), "stopped: nobody has used it for 20m, never ran");
   assert.equal(says({ enabled: false }), "disabled, never ran");
   assert.equal(says({ shuttingDown: true }), "svcd is shutting down, never ran");
   assert.equal(says({ autostart: false }), "autostart is off, never ran");

@@ -15,8 +15,8 @@ export function stateWord(state: State): StateWord {
 export interface Circumstances {
   readonly enabled: boolean;
   readonly autostart: boolean;
-  /** A person stopped it. */
-  readonly stoppedByPerson: boolean;
+  /** Why it was stopped and is to stay so ("on request"); null: it was not. */
+  readonly stopped: string | null;
   readonly shuttingDown: boolean;
   /** Who must end before it may be stopped. */
   readonly endsAfter: readonly string[];
@@ -107,7 +107,8 @@ function whyStopped(life: Life, around: Circumstances): string {
   const last = life.lastEnd === null ? "never ran" : `last run ${describeEnd(life.lastEnd)}`;
   if (around.shuttingDown) return `svcd is shutting down, ${last}`;
   if (!around.enabled) return `disabled, ${last}`;
-  if (around.stoppedByPerson) return `stopped on request, ${last}`;
+  if (around.stopped !== null)
+    return `stopped${around.stopped === "on request" ? " " : ": "}${around.stopped}, ${last}`;
   if (!around.autostart && life.lastEnd === null) return "autostart is off, never ran";
   return last;
 }
