@@ -27,21 +27,36 @@ const FUNCTION_WORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-export function score(query: string, document: string): number {
-  const queryWords = new Set(words(query));
-  const documentWords = words(document);
-  const counts = countEach(documentWords);
-  const lengthFactor = K1 * (1 - B + (B * documentWords.length) / USUAL_LENGTH);
+/** A query whose words are counted once, for however many documents it is held against. */
+export interface Query {
+  readonly weights: ReadonlyMap<string, number>;
+  /** What a document would get that consisted of nothing but the query's words, endlessly. */
+  readonly reachable: number;
+  /** Words in it, repetitions included. */
+  readonly length: number;
+}
 
-  let reached = 0;
+export function prepare(text: string): Query {
+  const all = words(text);
+  const weights = new Map(all.map((word) => [word, FUNCTION_WORDS.has(word) ? FUNCTION_WORD_WEIGHT : 1]));
   let reachable = 0;
-  for (const word of queryWords) {
-    const weight = FUNCTION_WORDS.has(word) ? FUNCTION_WORD_WEIGHT : 1;
-    const count = counts.get(word) ?? 0;
-    reached += (weight * count) / (count + lengthFactor);
-    reachable += weight;
-  }
-  return reachable === 0 ? 0 : reached / reachable;
+  for (const weight of weights.values()) reachable += weight;
+  return { weights, reachable, length: all.length };
+}
+
+/** The work grows with the document alone, so that a long query with thousands of documents costs no more than its bytes. */
+export function scoreOf(query: Query, document: string): { readonly score: number; readonly length: number } {
+  const documentWords = words(document);
+  const counts = new Map<string, number>();
+  for (const word of documentWords) if (query.weights.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const lengthFactor = K1 * (1 - B + (B * documentWords.length) / USUAL_LENGTH);
+  let reached = 0;
+  for (const [word, count] of counts) reached += (query.weights.get(word)! * count) / (count + lengthFactor);
+  return { score: query.reachable === 0 ? 0 : reached / query.reachable, length: documentWords.length };
+}
+
+export function score(query: string, document: string): number {
+  return scoreOf(prepare(query), document).score;
 }
 
 /**
@@ -62,10 +77,4 @@ function singular(word: string): string {
   if (word.length > 4 && word.endsWith("ies")) return `${word.slice(0, -3)}y`;
   if (word.length > 3 && /[^siu]s$/.test(word)) return word.slice(0, -1);
   return word;
-}
-
-function countEach(all: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return counts;
 }

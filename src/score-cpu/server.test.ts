@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { Agent, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
+import { lexicalRanker } from "./lexical.ts";
 import { scoreServer } from "./server.ts";
 
-const server = scoreServer();
+const server = scoreServer(lexicalRanker);
 let url = "";
 
 before(async () => {
@@ -19,7 +20,11 @@ after(() => {
 });
 
 const post = (path: string, body: unknown) =>
-  fetch(url + path, { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) });
+  fetch(url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
 
 test("health is an empty 200", async () => {
   const response = await fetch(`${url}/health`);
@@ -65,7 +70,7 @@ test("a wrong request is 400, a wrong model 404, both with vLLM's error", async 
 });
 
 test("an unknown path is 404 and a wrong method 405", async () => {
-  const unknown = await fetch(`${url}/rerank`);
+  const unknown = await fetch(`${url}/embeddings`);
   assert.equal(unknown.status, 404);
   assert.deepEqual(await unknown.json(), { detail: "Not Found" });
   const wrongMethod = await fetch(`${url}/score`);
@@ -73,8 +78,8 @@ test("an unknown path is 404 and a wrong method 405", async () => {
   assert.equal(wrongMethod.headers.get("allow"), "POST");
 });
 
-test("a body over 2 MiB is 413, and the server goes on", async () => {
-  const response = await post("/score", { text_1: "q", text_2: "x".repeat(2 * 1024 * 1024) });
+test("a body over 16 MiB is 413, and the server goes on", async () => {
+  const response = await post("/score", { text_1: "q", text_2: ["x".repeat(16 * 1024 * 1024)] });
   assert.equal(response.status, 413);
   assert.equal((await fetch(`${url}/health`)).status, 200);
 });
@@ -107,7 +112,7 @@ test("SIGTERM finishes the running request, then ends with exit code 0", async (
     path: "/score",
     method: "POST",
     agent: new Agent({ keepAlive: true }),
-    headers: { "content-length": body.length, expect: "100-continue" },
+    headers: { "content-type": "application/json", "content-length": body.length, expect: "100-continue" },
   });
   const answered = once(running, "response");
   running.flushHeaders();
