@@ -42,6 +42,27 @@ if [ -n "$missing" ]; then
   set -- "$@" --missing="$(printf '%s ' $missing)"
 fi
 
+# What loads a real model for score-cpu is larger than all the rest (470 MB), so it is no dependency of svcd: tests have it
+# in a folder of their own, and skip what needs it when it cannot be had.
+modules=node_modules/.score-modules
+transformers=$(sed -n 's/^export const TRANSFORMERS = "\(.*\)";$/\1/p' src/score-cpu/onnx.ts)
+case "$narrowed$*" in
+  yes*score-cpu* | "")
+    if ! [ -f "$modules/.is-$(basename "$transformers")" ]; then
+      say "installing $transformers for the tests of score-cpu (470 MB on disk, 15 s to a minute)"
+      rm -rf "$modules" && mkdir -p "$modules" && echo '{ "private": true }' >"$modules/package.json"
+      if log=$(timeout --foreground -k 10 240 npm install --prefix "$modules" --ignore-scripts --prefer-offline \
+        --no-audit --no-fund --loglevel=error "$transformers" 2>&1); then
+        : >"$modules/.is-$(basename "$transformers")"
+      else
+        rm -rf "$modules"
+        printf '%s\n' "$log" | tail -n 5 >&2
+        say "$transformers cannot be had: tests that need it will be skipped"
+      fi
+    fi
+    ;;
+esac
+
 [ -n "$narrowed" ] || sh scripts/check.sh || exit 1
 
 exec node scripts/test.mjs "$@"

@@ -15,12 +15,11 @@ const VERSION = typeof SVCD_VERSION === "string" ? SVCD_VERSION : "dev";
 
 /** For a request to arrive whole, and for an answer to be taken. */
 const SLOWEST_CLIENT_MS = 30_000;
-const LOOK_FOR_SLOW_CLIENTS_MS = 5_000;
 const MOST_CONNECTIONS = 512;
 /** After an early refusal: so long what is still coming is read away, or the client would see a reset and no answer. */
 const LINGER_MS = 5_000;
 
-export function scoreServer(ranker: Ranker): Server {
+export function scoreServer(ranker: Ranker, slowestClientMs = SLOWEST_CLIENT_MS): Server {
   const { model } = ranker;
   const began = unixTime();
   const line = lineBefore(ranker);
@@ -76,6 +75,9 @@ export function scoreServer(ranker: Ranker): Server {
     const path = (request.url ?? "/").replace(/\?.*/s, "");
     const methods = Object.hasOwn(routes, path) ? routes[path] : undefined;
     const method = request.method === "HEAD" ? "GET" : (request.method ?? "");
+    // A client that does not read would keep its answer in our memory. The time counts only while nothing moves, and begins
+    // with the answer; Node then ends the connection.
+    response.on("prefinish", () => request.socket.setTimeout(slowestClientMs));
     response.on("finish", () => {
       metrics.responded(methods?.[method] ? method : "other", methods ? path : "none", response.statusCode);
       // Node's close() waits for connections that were busy when it was called, and clients keep them open for more.
@@ -92,9 +94,9 @@ export function scoreServer(ranker: Ranker): Server {
 
   const server = createServer(
     {
-      requestTimeout: SLOWEST_CLIENT_MS,
-      headersTimeout: SLOWEST_CLIENT_MS / 2,
-      connectionsCheckingInterval: LOOK_FOR_SLOW_CLIENTS_MS,
+      requestTimeout: slowestClientMs,
+      headersTimeout: slowestClientMs / 2,
+      connectionsCheckingInterval: slowestClientMs / 6,
     },
     answerTo,
   );
@@ -159,9 +161,6 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {
   if (response.destroyed || response.headersSent) return;
-  // A client that does not read would keep its answer in our memory. It counts only while nothing moves, and Node then
-  // ends the connection.
-  response.socket?.setTimeout(SLOWEST_CLIENT_MS);
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }
