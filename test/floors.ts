@@ -130,6 +130,11 @@ const FLOORS: readonly Floor[] = [
     may: [...CLIENT, "node:*", "npm:*"],
     why: "a front knows the daemon by its control client only",
   },
+  {
+    parts: ["src/score-cpu/onnx.ts"],
+    may: ["src/score-cpu/", "node:*", "npm:@huggingface/transformers"], // Not installed with svcd: it asks whether it is there.
+    why: "a real model needs a large package, which nobody else may need",
+  },
   { parts: ["src/score-cpu/"], may: ["node:*"], why: "score-cpu is a service like anybody's, it stands alone" },
 ];
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { planOf } from "../plan/testing.ts";
@@ -386,6 +386,12 @@ test("conditions are asked of the service's own environment and of this machine"
   writeFileSync(`${root}/there`, "");
   assert.equal(unmet("when: { file: there }"), null);
   assert.equal(unmet("when: { file: there/below }"), "there/below does not exist");
+  assert.equal(unmet("when: { file: { path: there, contains: x } }"), "there does not mention x");
+  assert.equal(unmet("when: { env: { MODEL: M* } }\nenvironment: { MODEL: mine }"), null);
+  assert.equal(unmet("when: { process: nothing-at-all }"), "no process `nothing-at-all` is running");
+  assert.equal(unmet(`when: { user: ${userInfo().username} }`), null);
+  assert.match(unmet("when: { user: nobody-here }") ?? "", /^svcd runs as \S+, not as nobody-here$/);
+  assert.match(unmet("when: { not: { port: 1 } }") ?? "free", /free/);
 });
 
 test("a service whose env file belongs to another user is started with what root can read", needsRoot, () => {

@@ -30,7 +30,9 @@ import type { RunNumber } from "../service/life.ts";
 import { type Account, accountOf } from "./accounts.ts";
 import { execChain, systemTool } from "./exec-chain.ts";
 import { type Identity, identityOf } from "./identity.ts";
+import { isRunning, textOf } from "./machine-facts.ts";
 import { type OwnRights, ownRights } from "./own-rights.ts";
+import { isListening } from "./port-holder.ts";
 import { DEFAULT_PATH, type Flaw, findProgram, hasProgram } from "./program.ts";
 import { recipeOf } from "./recipes.ts";
 
@@ -261,6 +263,10 @@ export class LinuxLauncher implements Launcher, RunLauncher {
       env,
       hasCommand: (name) => hasProgram(name, { path: env["PATH"] ?? DEFAULT_PATH, cwd: rootDir }),
       fileExists: (path) => exists(resolvePath(rootDir, path)),
+      textOf: (path) => textOf(resolvePath(rootDir, path)),
+      isListening,
+      isRunning,
+      user: () => accountOf(String(this.#rights.uid))?.name ?? String(this.#rights.uid),
     });
   }
 

@@ -13,6 +13,11 @@ export interface PortHolder {
   readonly service: string | null;
 }
 
+/** Whether anybody does: one or two files are read, whoever it is. */
+export function isListening(port: number): boolean {
+  return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) => listeningInodes(table, port).length > 0);
+}
+
 /** null: nobody listens there. */
 export function portHolder(port: number): PortHolder | null {
   const inodes = new Set([...listeningInodes("/proc/net/tcp", port), ...listeningInodes("/proc/net/tcp6", port)]);

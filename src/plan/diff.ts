@@ -295,10 +295,19 @@ function conditionInWords(condition: Condition): string {
   switch (condition.kind) {
     case "env":
       return `env ${condition.name}`;
+    case "value":
+      return `env ${condition.name} ${condition.value}`;
     case "command":
-      return `command ${condition.program}`;
+    case "process":
+      return `${condition.kind} ${condition.program}`;
     case "file":
       return `file ${condition.path}`;
+    case "mention":
+      return `file ${condition.path} with ${condition.text}`;
+    case "port":
+      return `port ${condition.port}`;
+    case "user":
+      return `user ${condition.name}`;
     case "not":
       return `not (${conditionInWords(condition.condition)})`;
     case "all":

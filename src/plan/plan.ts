@@ -111,8 +111,17 @@ export interface EnvFile {
 /** All that is given must hold. An empty condition cannot be written. */
 export type Condition =
   | { readonly kind: "env"; readonly name: string }
+  /** The variable has this value, without regard to case; `*` in it stands for any characters. */
+  | { readonly kind: "value"; readonly name: string; readonly value: Template }
   | { readonly kind: "command"; readonly program: string }
   | { readonly kind: "file"; readonly path: Template }
+  /** A line of the file that is no comment (#) has this text in it, without regard to case; `*` as above. */
+  | { readonly kind: "mention"; readonly path: Template; readonly text: Template }
+  /** Somebody listens on this TCP port. */
+  | { readonly kind: "port"; readonly port: Template }
+  | { readonly kind: "process"; readonly program: string }
+  /** svcd runs as this user. */
+  | { readonly kind: "user"; readonly name: string }
   | { readonly kind: "not"; readonly condition: Condition }
   | { readonly kind: "all"; readonly conditions: readonly Condition[] }
   | { readonly kind: "any"; readonly conditions: readonly Condition[] };

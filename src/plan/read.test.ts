@@ -249,6 +249,30 @@ test("a backoff that begins longer than the usual longest goes as far as it begi
   ]);
 });
 
+test("a condition is the facts that it names, each as it is written", () => {
+  const { when } = serviceFrom(`command: x
+when:
+  env: { SERVERLESS: true, NAMES: "*jupyter*" }
+  file: [/a, { path: "\${D}/b", contains: c }]
+  port: \${P:-22}
+  process: [cron, crond]
+  user: root
+`);
+  assert.deepEqual(when, {
+    kind: "all",
+    conditions: [
+      { kind: "value", name: "SERVERLESS", value: "true" },
+      { kind: "value", name: "NAMES", value: "*jupyter*" },
+      { kind: "file", path: "/a" },
+      { kind: "mention", path: "${D}/b", text: "c" },
+      { kind: "port", port: "${P:-22}" },
+      { kind: "process", program: "cron" },
+      { kind: "process", program: "crond" },
+      { kind: "user", name: "root" },
+    ],
+  });
+});
+
 test("a shell runs only when it is asked for", () => {
   assert.deepEqual(serviceFrom("command: a | b\nshell: true").command, { kind: "shell", text: "a | b" });
   assert.deepEqual(serviceFrom("command: a | b").command, { kind: "text", text: "a | b" });
@@ -469,9 +493,17 @@ const WRONG: Record<string, string[]> = {
   ],
   // conditions
   "command: x\nwhen: {}": [
-    "2:7 `when`: the condition says nothing (write at least one of env, command, file, not, all, any)",
+    "2:7 `when`: the condition says nothing (write at least one of env, command, file, port, process, user, not, all, any)",
   ],
   "command: x\nwhen: { any: [{ evn: A }] }": ["2:17 unknown key `evn` in `when.any` (item 1) (did you mean `env`?)"],
+  "command: x\nwhen: { port: 70000 }": ["2:15 `when.port`: `70000` is no port (write a number from 1 to 65535)"],
+  "command: x\nwhen: { port: ssh }": ["2:15 `when.port`: `ssh` is no port (write a number from 1 to 65535)"],
+  "command: x\nwhen: { env: { A B: c } }": [
+    "2:16 `when.env.A B`: `A B` cannot be the name of a variable (use letters, digits and _; the first is not a digit)",
+  ],
+  "command: x\nwhen: { file: { path: /x } }": [
+    "2:9 `contains` is missing in `when.file` (write the path alone where it is enough that the file exists)",
+  ],
   "command: x\nwhen: { env: A B }": [
     "2:14 `when.env`: `A B` cannot be the name of a variable (use letters, digits and _; the first is not a digit)",
   ],

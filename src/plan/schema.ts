@@ -88,10 +88,32 @@ const programName = parsed(v.pipe(v.string(), v.minLength(1)), "the name of a pr
     : good(written),
 );
 
+/** Filled in at each start, so only what is no template can be wrong already. */
+const port = parsedTemplate(v.union([v.number(), v.string()]), "a port", (written) =>
+  written.includes("$") || (/^\d+$/.test(written) && Number(written) >= 1 && Number(written) <= 65535)
+    ? good(written)
+    : bad(`${quoted(written)} is no port`, "write a number from 1 to 65535"),
+);
+
+const fileThatContains = closed(
+  {
+    path: described("The file.", template()),
+    contains: described(
+      "Text that must be in a line of it that is no comment (#), in capitals or not; * is anything.",
+      template(),
+    ),
+  },
+  { missing: { contains: "write the path alone where it is enough that the file exists" } },
+);
+type WrittenFile = string | { path: string; contains: string };
+
 export interface WrittenCondition {
-  env?: string | string[];
+  env?: string | string[] | [string, string][];
   command?: string | string[];
-  file?: string | string[];
+  file?: WrittenFile | WrittenFile[];
+  port?: string | string[];
+  process?: string | string[];
+  user?: string;
   not?: WrittenCondition;
   all?: WrittenCondition[];
   any?: WrittenCondition[];
@@ -99,9 +121,26 @@ export interface WrittenCondition {
 
 export const conditionShape: Shape<WrittenCondition> = closed(
   {
-    env: optional(described("Variables that must be set and not empty.", oneOrMore(variableName))),
+    env: optional(
+      described(
+        "Variables that must be set and not empty; as a map, values that they must have (in capitals or not; * is anything).",
+        either({ text: variableName, list: list(variableName), map: table(argument(), variableFlaw) }),
+      ),
+    ),
     command: optional(described("Programs that must be on PATH.", oneOrMore(programName))),
-    file: optional(described("Files or folders that must exist.", oneOrMore(template()))),
+    file: optional(
+      described(
+        "Files or folders that must exist; with `contains`, a text that must be in the file.",
+        either({
+          text: template(),
+          list: list(either({ text: template(), map: fileThatContains })),
+          map: fileThatContains,
+        }),
+      ),
+    ),
+    port: optional(described("TCP ports on which somebody must listen.", either({ text: port, list: list(port) }))),
+    process: optional(described("Programs that must be running, by the name of the process.", oneOrMore(programName))),
+    user: optional(described("svcd must run as this user.", programName)),
     not: optional(
       described(
         "The opposite of a condition.",

@@ -220,8 +220,8 @@ function envFilesOf(written: WrittenService["env_file"]): EnvFile[] {
 }
 
 export function conditionOf(written: WrittenCondition, path: Path, complain: Complain): Condition {
-  const many = (value: string | string[] | undefined): string[] =>
-    value === undefined ? [] : typeof value === "string" ? [value] : value;
+  const many = <T>(value: T | T[] | undefined): T[] =>
+    value === undefined ? [] : Array.isArray(value) ? value : [value];
   const group = (key: "all" | "any"): Condition[] => {
     const inside = written[key];
     return inside === undefined
@@ -229,9 +229,20 @@ export function conditionOf(written: WrittenCondition, path: Path, complain: Com
       : [{ kind: key, conditions: inside.map((one, index) => conditionOf(one, [...path, key, index], complain)) }];
   };
   const conditions: Condition[] = [
-    ...many(written.env).map((name): Condition => ({ kind: "env", name })),
+    ...many<string | [string, string]>(written.env).map(
+      (one): Condition =>
+        typeof one === "string" ? { kind: "env", name: one } : { kind: "value", name: one[0], value: one[1] },
+    ),
     ...many(written.command).map((program): Condition => ({ kind: "command", program })),
-    ...many(written.file).map((file): Condition => ({ kind: "file", path: file })),
+    ...many(written.file).map(
+      (file): Condition =>
+        typeof file === "string"
+          ? { kind: "file", path: file }
+          : { kind: "mention", path: file.path, text: file.contains },
+    ),
+    ...many(written.port).map((port): Condition => ({ kind: "port", port })),
+    ...many(written.process).map((program): Condition => ({ kind: "process", program })),
+    ...many(written.user).map((name): Condition => ({ kind: "user", name })),
     ...(written.not === undefined
       ? []
       : [{ kind: "not", condition: conditionOf(written.not, [...path, "not"], complain) } as const]),
@@ -239,7 +250,11 @@ export function conditionOf(written: WrittenCondition, path: Path, complain: Com
     ...group("any"),
   ];
   if (conditions.length === 0)
-    complain(path, ": the condition says nothing", "write at least one of env, command, file, not, all, any");
+    complain(
+      path,
+      ": the condition says nothing",
+      "write at least one of env, command, file, port, process, user, not, all, any",
+    );
   return conditions.length === 1 ? conditions[0]! : { kind: "all", conditions };
 }
 

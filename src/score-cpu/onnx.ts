@@ -139,17 +139,13 @@ function load(directory: string, modules: string | undefined): Transformers {
   const places = [import.meta.url, ...(modules ? [pathToFileURL(`${resolve(modules)}/`).href] : [])];
   for (const place of places) {
     const require = createRequire(place);
-    let path: string;
     try {
-      path = require.resolve("@huggingface/transformers");
-    } catch {
-      continue;
-    }
-    try {
-      return require(path) as Transformers;
+      return require("@huggingface/transformers") as Transformers;
     } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "MODULE_NOT_FOUND" && message.startsWith("Cannot find module '@huggingface/transformers'")) continue;
       throw new ModelProblem(
-        `${path} cannot be loaded: ${error instanceof Error ? error.message : error}`,
+        `@huggingface/transformers is installed and cannot be loaded: ${message}`,
         `install it again: ${INSTALL}`,
       );
     }
