@@ -101,10 +101,10 @@ test("jupyter listens on this machine alone, where the gateway finds it, and ask
   await box.until("jupyter", "RUNNING");
   assert.deepEqual(box.called("jupyter"), [
     ...["lab", "--ip=127.0.0.1", "--port=18080", "--ServerApp.port_retries=0", "--no-browser", "--allow-root"],
-    ...["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.allow_remote_access=True"],
+    ...["--IdentityProvider.token=", "--ServerApp.token=", "--ServerApp.password="],
+    "--ServerApp.allow_remote_access=True",
     ...["--ServerApp.trust_xheaders=True", "--ServerApp.root_dir=/"],
     ...[`--ServerApp.preferred_dir=${box.path("workspace")}`, "--ContentsManager.allow_hidden=True"],
-    "--ServerApp.terminado_settings={'shell_command': ['/bin/bash']}",
   ]);
 });
 
