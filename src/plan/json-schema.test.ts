@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { test } from "node:test";
 import { parseDocument } from "yaml";
 import { jobsJsonSchema, servicesJsonSchema, settingsJsonSchema } from "./json-schema.ts";
@@ -162,6 +164,19 @@ test("editors and svcd agree on jobs too", () => {
   for (const text of BAD_JOBS) {
     assert.ok(planOf({ "cron.d/tidy.yaml": text }).mistakes.length > 0, text);
     assert.notDeepEqual(problems(parseDocument(text).toJS(), JOBS, JOBS), [], text);
+  }
+});
+
+test("editors find nothing wrong in what is shipped", () => {
+  for (const [directory, schema] of [
+    ["services.d", SCHEMA],
+    ["cron.d", JOBS],
+  ] as const) {
+    const folder = resolve(import.meta.dirname, "../..", directory);
+    for (const name of readdirSync(folder).filter((file) => file.endsWith(".yaml"))) {
+      const file = parseDocument(readFileSync(`${folder}/${name}`, "utf8"), { version: "1.1" }).toJS() as unknown;
+      assert.deepEqual(problems(file, schema, schema), [], `${directory}/${name}`);
+    }
   }
 });
 

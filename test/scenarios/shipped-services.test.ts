@@ -1,7 +1,7 @@
 /** The services that are shipped, on the machines that want them and on those that do not. Programs are stand-ins. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writeTinyModel } from "../../src/score-cpu/tiny-model.ts";
@@ -40,6 +40,17 @@ test("a machine that has none of it: everything but the scoring is SKIPPED, each
   assert.equal((await box.until("sshd", "SKIPPED")).state, "SKIPPED");
   const { stdout } = await box.svctl("status");
   assert.match(stdout, /jupyter +SKIPPED .*no program `jupyter` on PATH/);
+});
+
+test("plan and lint have nothing to say about what is shipped", { skip }, async (t) => {
+  const box = ShippedBox.shipped(t, SHIPPED);
+  cpSync(join(PACKAGE, "cron.d"), box.path("cron.d"), { recursive: true });
+  const before = await box.svctl("plan");
+  assert.match(before.stdout, /\d+ services; .* 6 jobs, no mistakes/);
+  for (const words of [["plan"], ["lint"]]) {
+    const { code, stdout, stderr } = await box.svctl(...words);
+    assert.deepEqual([code, stderr.replace(/^\(no svcd runs .*\)\n$/, "")], [0, ""], stdout);
+  }
 });
 
 // --- Ray -----------------------------------------------------------------------------------------------------------
