@@ -91,6 +91,8 @@ export class Survey {
   }
 
   howToSwitchOff({ name, pid }: CronDaemon): string {
+    const service = /(?:^|\0)SVCD_SERVICE=([^\0]+)/.exec(textAt(`${this.#at("/proc")}/${pid}/environ`) ?? "")?.[1];
+    if (service !== undefined) return `svctl disable ${service}`; // services.d/cron.yaml, on a rented box.
     if (this.#exists("/run/systemd/system")) return `systemctl disable --now ${name}`;
     if (this.#exists(`/etc/init.d/${name}`)) return `service ${name} stop && update-rc.d ${name} disable`;
     return `kill ${pid}, and take it out of whatever starts it`;

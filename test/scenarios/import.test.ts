@@ -165,6 +165,14 @@ test("a cron daemon that runs is named, with how to switch it off: each job woul
   crond.kill("SIGKILL");
   await once(crond, "exit");
   assert.equal(await fix(), undefined);
+
+  const ours = spawn(crond.spawnfile, crond.spawnargs.slice(1), { env: { SVCD_SERVICE: "cron" } });
+  t.after(() => ours.kill("SIGKILL"));
+  await once(ours, "spawn");
+  assert.match(
+    (await machine.import()).stdout,
+    new RegExp(`\\(pid ${ours.pid}\\),.*\n  fix: right before --apply: svctl disable cron`),
+  );
 });
 
 test("an svcd that does not run as root takes over what its user may run, and says why not the rest", async (t) => {
