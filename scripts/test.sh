@@ -46,8 +46,8 @@ fi
 # in a folder of their own, and skip what needs it when it cannot be had.
 modules=node_modules/.score-modules
 transformers=$(sed -n 's/^export const TRANSFORMERS = "\(.*\)";$/\1/p' src/score-cpu/onnx.ts)
-case "$narrowed$*" in
-  yes*score-cpu* | "")
+case "${narrowed:-all} $*" in
+  all* | *score-cpu* | *shipped-services*)
     if ! [ -f "$modules/.is-$(basename "$transformers")" ]; then
       say "installing $transformers for the tests of score-cpu (470 MB on disk, 15 s to a minute)"
       rm -rf "$modules" && mkdir -p "$modules" && echo '{ "private": true }' >"$modules/package.json"

@@ -14,9 +14,9 @@ export function scoreAnswer(model: string, { scores, tokens }: Scored) {
   };
 }
 
-/** The best first; of two that are as good the earlier one. `index` is the document's place in the request. */
+/** The best first; of two that are as good the earlier one (sorting is stable). `index` is the document's place in the request. */
 export function rerankAnswer(model: string, { documents, topN }: RerankRequest, { scores, tokens }: Scored) {
-  const order = scores.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const order = scores.map((_, index) => index).sort((a, b) => scores[b]! - scores[a]!);
   return {
     id: newId("rerank"),
     model,

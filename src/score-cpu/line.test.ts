@@ -49,7 +49,7 @@ test("a few requests run at a time, the others wait in the order in which they c
 test("whoever finds the line full is told so at once", async () => {
   const { ranker, goOn } = heldRanker();
   const line = lineBefore(ranker);
-  const all = Array.from({ length: 4 + 256 }, () => line.score(pairs(1), OPTIONS, wanted));
+  const all = Array.from({ length: 4 + 2048 }, () => line.score(pairs(1), OPTIONS, wanted));
   assert.equal(await line.score(pairs(1), OPTIONS, wanted), "full");
   while (line.running > 0) await goOn();
   assert.ok((await Promise.all(all)).every((answer) => typeof answer === "object"));

@@ -8,7 +8,8 @@ import type { Pair, Ranker, Scored, ScoreOptions } from "./ranker.ts";
 
 /** More would only make each of them later: there is one thread. */
 const RUNNING_AT_ONCE = 4;
-const MOST_WAITING = 256;
+/** What they wait with is bounded by the bytes of their bodies (body.ts). */
+const MOST_WAITING = 2048;
 
 export interface Line {
   /** Both as vLLM counts them: a request that waits is not running. */

@@ -164,6 +164,17 @@ test("a request that takes long keeps neither health nor others waiting, and is 
   await long;
 });
 
+test("a thousand clients at once are all answered, and health in between", async () => {
+  const answers = Array.from({ length: 1000 }, (_, i) =>
+    post("/rerank", { query: `word${i}`, documents: ["other", `word${i}`] }).then(async (response) => {
+      const { results } = (await response.json()) as Reranked;
+      return [response.status, results[0]?.index];
+    }),
+  );
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+  for (const answer of await Promise.all(answers)) assert.deepEqual(answer, [200, 1]);
+});
+
 test("a client that leaves takes its work along", async () => {
   const leaving = new AbortController();
   const asked = fetch(`${url}/score`, {

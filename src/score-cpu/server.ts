@@ -15,7 +15,7 @@ const VERSION = typeof SVCD_VERSION === "string" ? SVCD_VERSION : "dev";
 
 /** For a request to arrive whole, and for an answer to be taken. */
 const SLOWEST_CLIENT_MS = 30_000;
-const MOST_CONNECTIONS = 512;
+const MOST_CONNECTIONS = 4096;
 /** After an early refusal: so long what is still coming is read away, or the client would see a reset and no answer. */
 const LINGER_MS = 5_000;
 
