@@ -4,18 +4,25 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Box } from "./box.ts";
+import { IN_OWN_NETWORK, noNetworks } from "./net-namespace.ts";
 
-const SHIPPED = resolve(import.meta.dirname, "../../services.d/vllm.yaml");
+const skip = noNetworks; // Whoever has the ports of this machine decides nothing here.
+
+const SHIPPED = resolve(import.meta.dirname, "../../services.d");
 const RERANKER = "Qwen/Qwen3-Reranker-4B";
 /** Nothing of this machine decides. */
 const NOBODY = { CUDA_VISIBLE_DEVICES: undefined, GPU_COUNT: undefined, RAY_ADDRESS: undefined, MODEL_NAME: undefined };
 
 /** A box with `vllm` on its PATH, the shipped file, and a workspace in it. */
 async function boxWith(t: TestContext, env: Record<string, string>, dotEnv = ""): Promise<Box> {
-  const box = Box.prepare(t, { "vllm.yaml": readFileSync(SHIPPED, "utf8").replaceAll(/^gpus:.*\n/gm, "") });
+  const box = Box.prepare(t, {}, { inside: IN_OWN_NETWORK });
+  // What it depends on is SKIPPED here, and so not waited for. This machine has no GPUs to lease.
+  for (const name of ["vllm.yaml", "ray.yaml"]) {
+    box.write(name, readFileSync(join(SHIPPED, name), "utf8").replaceAll(/^gpus:.*\n/gm, ""));
+  }
   mkdirSync(box.path("bin"));
   mkdirSync(box.path("workspace"));
   writeFileSync(
@@ -50,7 +57,7 @@ function modelInCache(box: Box, config: object): void {
   writeFileSync(`${folder}/config.json`, JSON.stringify(config));
 }
 
-test("without a model vllm is skipped, and the reason names both variables", async (t) => {
+test("without a model vllm is skipped, and the reason names both variables", { skip }, async (t) => {
   const box = await boxWith(t, {});
   const { state, why } = await box.until("vllm", "SKIPPED");
   assert.equal(state, "SKIPPED");
@@ -58,7 +65,9 @@ test("without a model vllm is skipped, and the reason names both variables", asy
   assert.match(why, /MODEL_NAME/);
 });
 
-test("a reranker on six GPUs gets its preset, TP 4, the person's JSON whole; all of it anew at each start", async (t) => {
+test("a reranker on six GPUs gets its preset, TP 4, the person's JSON whole; all of it anew at each start", {
+  skip,
+}, async (t) => {
   const args = `--hf-overrides-extra {"a": ["b c"]} --served-model-name 'my model'`;
   const box = await boxWith(t, { MODEL_NAME: RERANKER, GPU_COUNT: "6", VLLM_ARGS: args });
   modelInCache(box, { architectures: ["Qwen3ForCausalLM"], num_attention_heads: 32, num_key_value_heads: 8 });
@@ -83,7 +92,9 @@ test("a reranker on six GPUs gets its preset, TP 4, the person's JSON whole; all
   await box.until("vllm", ({ why }) => why.includes("18123")); // Its health is asked for where it listens.
 });
 
-test("svctl explain vllm prints the command, the environment without secrets, and where each part comes from", async (t) => {
+test("svctl explain vllm prints the command, the environment without secrets, and where each part comes from", {
+  skip,
+}, async (t) => {
   const env = { MODEL_NAME: RERANKER, GPU_COUNT: "6", HF_TOKEN: "hf_secret_of_mine", VLLM_ARGS: "--api-key sesame99" };
   const box = await boxWith(t, env, "GPU_COUNT=4\n");
   modelInCache(box, { architectures: ["Qwen3ForCausalLM"], num_attention_heads: 32 });
@@ -106,14 +117,14 @@ test("svctl explain vllm prints the command, the environment without secrets, an
   assert.match(unknown.stderr, /no service is called “vlm”.*\n.*vllm/s);
 });
 
-test("arguments that only a shell could carry out refuse the start, and say what to do", async (t) => {
+test("arguments that only a shell could carry out refuse the start, and say what to do", { skip }, async (t) => {
   const box = await boxWith(t, { MODEL_NAME: "org/m", VLLM_ARGS: "--a; rm -rf /" });
   const { why } = await box.until("vllm", "FATAL");
   assert.match(why, /VLLM_ARGS: `;` at character 4 is for a shell/);
   assert.equal((await box.svctl("explain", "vllm")).code, 1);
 });
 
-test("with RAY_ADDRESS vllm runs on that cluster, and what it warns of stands in svcd's log", async (t) => {
+test("with RAY_ADDRESS vllm runs on that cluster, and what it warns of stands in svcd's log", { skip }, async (t) => {
   const env = { MODEL_NAME: "org/m", RAY_ADDRESS: "10.0.0.1:6379", VLLM_ARGS: "--host 0.0.0.0" };
   const box = await boxWith(t, env);
   const argv = await argvOf(box, "ray");
