@@ -2,7 +2,9 @@
  * Jobs beside Debian's cron and a node-cron program, one after the other on the same machine: how long it takes until so many jobs are
  * known, what they cost while none is due, and what becomes of so many that are due in one minute.
  *
- *   node scripts/bench-jobs.mjs [--jobs 10000] [--due 2000] [--idle-seconds 20] [--peer svcd,cron,node-cron]
+ *   node scripts/bench-jobs.mjs [--jobs 10000] [--due 2000] [--idle-seconds 120] [--peer svcd,cron,node-cron]
+ *
+ * Idle CPU is looked at for whole minutes: Debian's cron works in one short moment of each.
  *
  * Needs root for Debian's cron (`apt-get install cron`), whose folders are put over by others in a mount namespace.
  */
@@ -28,7 +30,7 @@ const { values } = parseArgs({
   options: {
     jobs: { type: "string", default: "10000" },
     due: { type: "string", default: "2000" },
-    "idle-seconds": { type: "string", default: "20" },
+    "idle-seconds": { type: "string", default: "120" },
     peer: { type: "string", default: "svcd,cron,node-cron" },
   },
 });

@@ -8,6 +8,7 @@
 import { chmodSync, chownSync, existsSync, readFileSync, write } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { BEAT_MS, toBeat } from "./beat.ts";
 import { EventLog } from "./control/event-log.ts";
 import { createControlServer, roomFor } from "./control/server.ts";
 import { localDaemon } from "./local-daemon.ts";
@@ -31,6 +32,7 @@ import { SvcdLog } from "./os/svcd-log.ts";
 import { SystemClock } from "./os/system-clock.ts";
 import { troublesOf } from "./os/troubles.ts";
 import { WishStore } from "./os/wish-store.ts";
+import { giveBackIfGrown, giveBackMemory } from "./own-memory.ts";
 import { goFirst } from "./own-priority.ts";
 import { places } from "./places.ts";
 import { formatMistake } from "./plan/mistake.ts";
@@ -48,10 +50,12 @@ const KEEPER_FD = 3;
 const SOCKET_AGAIN_MS = 1_000;
 /** All is read, started and watched; whoever still waits for something notices a pause of 35 ms least now. */
 const GIVE_BACK_MEMORY_AFTER_MS = 1_500;
-/** `when:` looks at the machine, which tells nobody when it changes. Only while somebody is SKIPPED: idle is idle. */
-const RECHECK_CONDITIONS_MS = 2_000;
-/** Full disks tell nobody when there is room again. At rest rarely: idle is idle. */
-const LOOK_FOR_TROUBLE_MS = 15_000;
+/**
+ * `when:` looks at the machine, which tells nobody when it changes. Only while somebody is SKIPPED, and more rarely the longer
+ * nothing has changed: idle is idle, and whoever puts right what is missing does it soon, or notices no half minute.
+ */
+const RECHECK_CONDITIONS_MS = { first: 2_000, shareOfQuiet: 0.1 };
+/** Full disks tell nobody when there is room again. At rest on the beat only. */
 const LOOK_AGAIN_IN_TROUBLE_MS = 2_000;
 
 const root = process.argv[2] === "--root" ? (process.argv[3] ?? null) : null;
@@ -205,17 +209,22 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     }
   }
 
-  let willRecheck = false;
+  let recheck: NodeJS.Timeout | null = null;
+  let quietSince = clock.now();
   function recheckSoon(): void {
-    if (willRecheck) return;
-    willRecheck = true;
-    setTimeout(() => {
-      willRecheck = false;
-      recheckConditions();
-    }, RECHECK_CONDITIONS_MS);
+    quietSince = clock.now();
+    if (recheck !== null) clearTimeout(recheck);
+    recheck = null;
+    recheckLater();
+  }
+  function recheckLater(): void {
+    const { first, shareOfQuiet } = RECHECK_CONDITIONS_MS;
+    const inMs = Math.max(first, (clock.now() - quietSince) * shareOfQuiet);
+    recheck ??= setTimeout(recheckConditions, inMs < BEAT_MS ? inMs : toBeat(clock.now(), BEAT_MS));
   }
   function recheckConditions(): void {
-    if (supervisor.recheckConditions()) recheckSoon();
+    recheck = null;
+    if (supervisor.recheckConditions()) recheckLater();
   }
 
   let mistakesTold = "";
@@ -270,7 +279,8 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     for (const text of now) if (isNews(text, troubled)) log.warn(text);
     if (now.length === 0 && troubled.length > 0) log.info("what was troubling svcd is over");
     troubled = now;
-    setTimeout(noteTroubles, troubled.length > 0 ? LOOK_AGAIN_IN_TROUBLE_MS : LOOK_FOR_TROUBLE_MS);
+    giveBackIfGrown();
+    setTimeout(noteTroubles, troubled.length > 0 ? LOOK_AGAIN_IN_TROUBLE_MS : toBeat(clock.now(), BEAT_MS));
   };
   noteTroubles();
   recheckConditions();
@@ -364,11 +374,6 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         return whenFilesChanged(directory.read());
     }
   };
-}
-
-/** As the keeper does: reading all files and starting all services leaves a third of the core's memory to nobody. */
-function giveBackMemory(): void {
-  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 }
 
 /** The way to the socket; logs are read through it. */

@@ -28,6 +28,7 @@ const GROUND = [
   "src/idle/",
   "src/ports.ts",
   "src/places.ts",
+  "src/beat.ts",
 ];
 const CLIENT = [
   "src/control/client.ts",
@@ -69,7 +70,7 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
-    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/idle/", "src/ports.ts", "src/places.ts"],
+    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/idle/", "src/ports.ts", "src/places.ts", "src/beat.ts"],
     may: GROUND,
     why: "the ground floor decides and never acts",
     pure: true,
@@ -87,13 +88,25 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
+    parts: ["src/own-memory.ts"],
+    may: [],
+    why: "both processes give back what they do not need, each for itself",
+  },
+  {
     parts: ["src/own-priority.ts"],
     may: ["node:fs", "node:os"],
     why: "both processes raise themselves, and neither what it starts",
   },
   {
     parts: ["src/keeper/"],
-    may: ["node:*", "src/places.ts", "src/checked-journal.ts", "src/own-priority.ts"],
+    may: [
+      "node:*",
+      "src/places.ts",
+      "src/checked-journal.ts",
+      "src/own-priority.ts",
+      "src/own-memory.ts",
+      "src/beat.ts",
+    ],
     why: "the keeper must almost never need to change",
   },
   {

@@ -479,7 +479,7 @@ test("so many may follow, and a plain question still finds an answer", async (co
 });
 
 test("clients that say nothing, or say it slowly, are sent away; others do not notice", async (context) => {
-  const limits = { headersMs: 60, requestMs: 60, lookEveryMs: 20 };
+  const limits = { headersMs: 60, requestMs: 60 };
   const served = await serve(context, new FakeDaemon("web"), { limits });
   const silent = sayRaw(served, "");
   const slow = sayRaw(served, "GET /v1/health HTTP/1.1\r\nHost:");
@@ -491,6 +491,21 @@ test("clients that say nothing, or say it slowly, are sent away; others do not n
   assert.match(await slow, /^HTTP\/1.1 408 /);
   assert.match(await half, /^HTTP\/1.1 408 /);
   assert.match(await silent, /^$|^HTTP\/1.1 408 /);
+});
+
+test("a client that follows is not sent away for being silent", async (context) => {
+  const limits = { headersMs: 40, requestMs: 40 };
+  const daemon = new FakeDaemon("web");
+  const served = await serve(context, daemon, { limits });
+  const socket = connect(served.socketPath);
+  let heard = "";
+  socket.on("data", (bytes) => (heard += String(bytes)));
+  socket.write("GET /v1/events HTTP/1.1\r\nHost: svcd\r\n\r\n");
+  await sayRaw(served, ""); // Sent away; the follower, who came before it, would have been too.
+  await sayRaw(served, "GET /v1/health HTTP/1.1\r\nHost:");
+  daemon.say("still here");
+  while (!heard.includes("still here")) await once(socket, "data");
+  socket.destroy();
 });
 
 test("a head that never ends is refused", async (context) => {

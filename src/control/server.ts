@@ -17,6 +17,7 @@ import { bodyOf, bodyOfBug, type ErrorBody, printable, Refusal } from "./refusal
 import type { Answer, House, Route, Running } from "./route.ts";
 import { findRoute } from "./routes.ts";
 import { countRuns } from "./run-counts.ts";
+import { NODE_NEVER_LOOKS, watchForSlowClients } from "./slow-clients.ts";
 import { validated } from "./validate.ts";
 
 export interface Limits {
@@ -27,8 +28,6 @@ export interface Limits {
   /** A local client writes its request in microseconds; one that needs this long holds the connection for nothing. */
   readonly headersMs: number;
   readonly requestMs: number;
-  /** How often the two limits above are looked at. Not oftener: it wakes the core, also when nobody asks for anything. */
-  readonly lookEveryMs: number;
   /** A list of all names of a thousand services fits several times. */
   readonly bodyBytes: number;
   /** Path and headers: a selection of many names stands in the path. */
@@ -44,7 +43,6 @@ export const LIMITS: Limits = {
   streams: 384,
   headersMs: 10_000,
   requestMs: 30_000,
-  lookEveryMs: 15_000,
   bodyBytes: 64 * 1024,
   headerBytes: 64 * 1024,
   answerMs: 60_000,
@@ -115,16 +113,17 @@ class HttpServer implements ControlServer {
     this.#onBug = onBug;
     this.#server = createServer(
       {
-        headersTimeout: limits.headersMs,
-        requestTimeout: limits.requestMs,
-        connectionsCheckingInterval: limits.lookEveryMs,
+        ...NODE_NEVER_LOOKS,
         maxHeaderSize: limits.headerBytes,
         keepAliveTimeout: 5_000,
       },
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxConnections = limits.connections;
-    this.#server.on("clientError", (error, socket) => refuseNonsense(error, socket as Socket));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+      refuseNonsense(error.code ?? "", socket as Socket),
+    );
+    watchForSlowClients(this.#server, limits, (socket) => refuseNonsense(TOO_SLOW, socket));
   }
 
   async listen(socketPath: string, options: SocketOptions): Promise<void> {
@@ -352,12 +351,12 @@ function whereOf(request: IncomingMessage): string {
 }
 
 /** Not HTTP, or too slow, or too large: one answer in svcd's form, then the connection is over. */
-function refuseNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+function refuseNonsense(problem: string, socket: Socket): void {
+  if (!socket.writable || problem === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  const [status, code, what, fix] = NONSENSE.get(error.code ?? "") ?? [
+  const [status, code, what, fix] = NONSENSE.get(problem) ?? [
     "400 Bad Request",
     "not_http",
     "this is not an HTTP request",
@@ -368,11 +367,9 @@ function refuseNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`, () => socket.destroy());
 }
 
+const TOO_SLOW = "too slow";
 const NONSENSE: ReadonlyMap<string, readonly [status: string, code: string, what: string, fix: string]> = new Map([
-  [
-    "ERR_HTTP_REQUEST_TIMEOUT",
-    ["408 Request Timeout", "too_slow", "the request did not arrive in time", "send it at once"],
-  ],
+  [TOO_SLOW, ["408 Request Timeout", "too_slow", "the request did not arrive in time", "send it at once"]],
   [
     "HPE_HEADER_OVERFLOW",
     ["431 Request Header Fields Too Large", "too_large", "path and headers are too long", "use a pattern or `all`"],

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
+import { BEAT_MS, toBeat } from "../beat.ts";
 import { apart } from "./apart.ts";
 import { encode, messageReader, type Order, type Report } from "./messages.ts";
 import { monotonicMs, readStat } from "./process-identity.ts";
@@ -17,10 +18,12 @@ const LONGEST_PAUSE_AFTER_READY_MS = 250;
 const PROVEN_AFTER_MS = 1_000;
 /**
  * A core that is well answers a ping within milliseconds; one whose event loop stands still for so long (a bug, a hung file
- * system, SIGSTOP) supervises nobody and is replaced: it is made for that. Asked no more often than this, six wake-ups of
- * both processes a minute, because what matters at once (a stop of svcd) has a shorter limit of its own.
+ * system, SIGSTOP) supervises nobody and is replaced: it is made for that. Asked no more often than on each beat, because what
+ * matters at once (a stop of svcd) has a shorter limit of its own.
  */
-const ANSWERS_WITHIN_MS = 30_000;
+const ANSWERS_WITHIN_MS = BEAT_MS;
+/** The first round may be longer, so that the next ping is on the beat, and hardly shorter. */
+const LONGEST_ROUND_MS = 2 * ANSWERS_WITHIN_MS - 1_000;
 /** When our own alarm is so late, we did not run either (a suspended machine): the silence proves nothing. */
 const ASLEEP_MS = 2_000;
 /** Growth of logs is told only while the core keeps up; it will be told again. */
@@ -148,18 +151,19 @@ export class CoreProcess {
   }
 
   #ping(): void {
-    const everyMs = this.#options.answersWithinMs ?? ANSWERS_WITHIN_MS;
     const now = monotonicMs();
+    const withinMs = this.#options.answersWithinMs ?? toBeat(now, LONGEST_ROUND_MS);
     this.#pingedAt = now;
     this.tell({ is: "ping" });
-    this.#nextPing = setTimeout(() => this.#replaceIfSilent(now + everyMs), everyMs);
+    this.#nextPing = setTimeout(() => this.#replaceIfSilent(now + withinMs), withinMs);
   }
 
   #replaceIfSilent(dueAt: number): void {
     const isSilent = this.#pingedAt !== null && (this.#hasAnswered || !this.#isReady);
+    if (!isSilent) return this.#ping();
     const state = this.#child?.pid === undefined ? null : (readStat(this.#child.pid)?.state ?? null);
     const isHeldByADebugger = state === "t";
-    if (!isSilent || isHeldByADebugger || monotonicMs() - dueAt > ASLEEP_MS) return this.#ping();
+    if (isHeldByADebugger || monotonicMs() - dueAt > ASLEEP_MS) return this.#ping();
     const seconds = Math.round((monotonicMs() - (this.#pingedAt ?? dueAt)) / 1000);
     this.#options.say(
       `svcd: the core has not answered for ${seconds} s (its process is in state ${state}); replacing it`,

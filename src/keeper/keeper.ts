@@ -7,6 +7,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, stat, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { giveBackIfGrown, giveBackMemory } from "../own-memory.ts";
 import { asGiven, goFirst } from "../own-priority.ts";
 import { encloseApartBy } from "./apart.ts";
 import { Children } from "./children.ts";
@@ -178,7 +179,8 @@ export class Keeper {
       case "again":
         return this.#core.expectEnd();
       case "pong":
-        return this.#core.answered();
+        this.#core.answered();
+        return giveBackIfGrown();
       case "leave":
         return this.#leave(order.status);
     }
@@ -401,11 +403,6 @@ const NOBODY = 0;
 
 function keyOf({ service, run }: RunName): string {
   return `${service}#${run}`;
-}
-
-/** Left to itself, V8 keeps what a start has used for ever where little happens afterwards. 16 ms, once. */
-function giveBackMemory(): void {
-  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 }
 
 /** 0700, whatever the umask; an existing directory keeps its mode. */

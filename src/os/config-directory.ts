@@ -2,7 +2,7 @@
  * The files that people write, as they are now and whenever they change.
  *
  * The file system is the truth, looked at in full; a watcher only says when to look. Its events get lost (queues overflow,
- * directories are replaced), so a look is also taken every few seconds: one `stat` a file, contents only where that changed.
+ * directories are replaced), so a look is also taken on each beat: one `stat` a file, contents only where that changed.
  *
  *   event ─▶ look ─▶ a file is different ─▶ quiet for 150 ms, and the same content twice ─▶ onChange, if any content changed
  *
@@ -12,6 +12,7 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
+import { BEAT_MS, toBeat } from "../beat.ts";
 import type { Mistake } from "../plan/mistake.ts";
 import {
   type ConfigFile,
@@ -44,7 +45,7 @@ const TIMING = {
   togetherMs: 100,
   /** From one look to the next, however many events come. */
   betweenLooksMs: 50,
-  rescanMs: 10_000,
+  rescanMs: BEAT_MS,
   /** When nothing tells us of changes. */
   rescanUnwatchedMs: 2_000,
 };
@@ -218,7 +219,12 @@ export class ConfigDirectory {
     const isEnough = Math.min(...waits) <= -togetherMs;
     if (this.#pending.size > 0 && (isQuiet || isEnough)) this.#takeUp(look, time);
     const left = [...this.#pending.values()].map(({ since }) => Math.max(since + quietMs - time, 1));
-    const next = left.length > 0 ? Math.min(...left) : this.#watching === "on" ? rescanMs : rescanUnwatchedMs;
+    const next =
+      left.length > 0
+        ? Math.min(...left)
+        : this.#watching === "on"
+          ? toBeat(monotonicMs(), rescanMs)
+          : rescanUnwatchedMs;
     this.#lookAgain(next);
   }
 
@@ -307,4 +313,9 @@ function isSame(one: Content, other: Content): boolean {
 
 function now(): number {
   return performance.now();
+}
+
+/** The beat is of the machine, and `now` counts from the start of this process. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BEAT_MS } from "../beat.ts";
 import { parseExpression } from "./expression.ts";
 import { debianStarts, minutesOf, randomLine, randomNumbers } from "./oracle.ts";
 import { overdue } from "./overdue.ts";
@@ -150,6 +151,25 @@ test("who asks for the alarm after the clock was set is to look at once, and not
     watch.looks();
     assert.ok(watch.queue.wakeAt(watch.now) > watch.now.monotonic);
   }
+});
+
+test("while nothing is due the clocks are looked at on the beat, and at once when something is", () => {
+  const idle = new Watch();
+  idle.put("yearly", "0 0 1 1 *");
+  idle.passes(12_345);
+  const wakes = [1, 2, 3].map(() => {
+    const wakeAt = idle.queue.wakeAt(idle.now);
+    idle.passes(wakeAt - idle.now.monotonic);
+    return wakeAt;
+  });
+  assert.deepEqual(
+    wakes.map((at) => at % BEAT_MS),
+    [0, 0, 0],
+  );
+  idle.put("minutely", "* * * * *");
+  const { wall, monotonic } = idle.now;
+  idle.passes(MINUTE - (wall % MINUTE) - 1);
+  assert.equal(idle.queue.wakeAt(idle.now), monotonic + MINUTE - (wall % MINUTE));
 });
 
 test("a clock that is set back by more than three hours is another time for every job", () => {

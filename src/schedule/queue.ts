@@ -12,6 +12,7 @@
  *
  * Corrections by a minute or less back repeat nothing: a machine that learns the time by NTP must not run jobs twice.
  */
+import { BEAT_MS, toBeat } from "../beat.ts";
 import type { Instant } from "../service/life.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Look } from "./overdue.ts";
@@ -36,7 +37,7 @@ export interface Due extends Look {
 }
 
 /** So late a suspend or a new time of the clock is noticed, and a timer of Node is never too long for it. */
-export const LONGEST_SLEEP_MS = 30_000;
+export const LONGEST_SLEEP_MS = BEAT_MS;
 
 /** Less is the two clocks being read one after the other. */
 const SMALLEST_JUMP_MS = 1_000;
@@ -86,8 +87,8 @@ export class Queue {
   wakeAt(now: Clocks): Instant {
     if (this.#jumpMs(now) !== 0) return now.monotonic;
     const next = this.#starts.next();
-    const sleepMs = next === null ? LONGEST_SLEEP_MS : Math.min(LONGEST_SLEEP_MS, Math.max(0, next - now.wall));
-    return now.monotonic + sleepMs;
+    const longestMs = Math.min(toBeat(now.monotonic, LONGEST_SLEEP_MS), LONGEST_SLEEP_MS);
+    return now.monotonic + (next === null ? longestMs : Math.min(longestMs, Math.max(0, next - now.wall)));
   }
 
   /** A look at the clocks. What is due is handed out once; whoever takes it writes down that it is, before it is started. */
