@@ -34,6 +34,9 @@ export interface CheckedJournalOptions<Line> {
 /** What is read once is written over afterwards: a call that fails by chance must not cost it all. */
 const TRIES_AT_ONCE = 3;
 
+/** As few system calls as matter, and no more memory than a start needs anyway. */
+const LINES_AT_ONCE = 256;
+
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 
 export class CheckedJournal<Line> {
@@ -85,17 +88,20 @@ export class CheckedJournal<Line> {
 
   /** With one flush for all, if it is durable. */
   appendAll(lines: readonly Line[]): void {
-    const bytes = Buffer.from(`${this.#mayEndInLine ? "\n" : ""}${lines.map(checkedLine).join("")}`);
+    if (lines.length === 0) return;
+    const before = this.#size;
     try {
       this.open();
+      const start = this.#mayEndInLine ? "\n" : "";
       this.#mayEndInLine = true;
-      writeFileSync(this.#fd as number, bytes); // All of it: a nearly full disk takes a part without an error.
+      this.#size += writeLines(this.#fd as number, lines, start);
       this.#mayEndInLine = false;
       if (this.#options.isDurable) fdatasyncSync(this.#fd as number);
-      this.#size += bytes.length;
     } catch (error) {
       this.#failed(this.#options.path, error);
     }
+    // More at once than there was before is hardly about one and the same thing: written anew it would be as long.
+    if (this.#size > 2 * before && lines.length > 1) this.#compactAbove = Math.max(this.#compactAbove, 2 * this.#size);
     if (this.#size > Math.max(this.#compactAbove, this.#options.compactAboveBytes)) this.compact();
   }
 
@@ -107,15 +113,14 @@ export class CheckedJournal<Line> {
     let fd: number | null = null;
     try {
       fd = openSync(next, FLAGS | constants.O_TRUNC, 0o600);
-      const bytes = Buffer.from(essence().map(checkedLine).join(""));
-      writeFileSync(fd, bytes);
+      const length = writeLines(fd, essence(), "");
       if (this.#options.isDurable) fdatasyncSync(fd);
       renameSync(next, path);
       if (this.#fd !== null) closeQuietly(this.#fd);
       this.#fd = fd;
       fd = null;
-      this.#size = bytes.length;
-      this.#compactAbove = 2 * bytes.length;
+      this.#size = length;
+      this.#compactAbove = 2 * length;
       this.#mayEndInLine = false;
       this.#failing = null;
       if (this.#options.isDurable) flushDirectory(path);
@@ -140,6 +145,21 @@ function flushDirectory(path: string): void {
   } finally {
     closeQuietly(directory);
   }
+}
+
+/** Answers with how many bytes. */
+function writeLines<Line>(fd: number, lines: readonly Line[], start: string): number {
+  let length = 0;
+  for (let from = 0; from < lines.length || from === 0; from += LINES_AT_ONCE) {
+    const text = lines
+      .slice(from, from + LINES_AT_ONCE)
+      .map(checkedLine)
+      .join("");
+    const bytes = Buffer.from(from === 0 ? start + text : text);
+    writeFileSync(fd, bytes); // All of it: a nearly full disk takes a part without an error.
+    length += bytes.length;
+  }
+  return length;
 }
 
 export function checkedLine(value: unknown): string {

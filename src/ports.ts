@@ -118,6 +118,11 @@ export interface Prober {
 /** What was observed; survives the core, not the machine. Losing it costs history, never a second copy. */
 export interface Journal {
   record(entry: JournalEntry): void;
+  /**
+   * What is recorded meanwhile may be written at once, when `act` is over: ten thousand jobs are taken up in one go. Nothing that
+   * `act` records may have an effect before that.
+   */
+  together(act: () => void): void;
 }
 
 /** What a journal holds when a core takes over: the last word about each service and each job. */

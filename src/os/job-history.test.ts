@@ -345,3 +345,16 @@ test("ten thousand jobs: their marks are one small file, and nothing of their re
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((next) => setTimeout(next, 5));
 }
+
+test("whoever asks of many jobs in one turn is told the same as who asks of one, and what is recorded meanwhile counts", (t) => {
+  const history = historyIn(t).open();
+  const names = Array.from({ length: 30 }, (_, n) => `job-${n}`);
+  for (const name of names.slice(0, 15)) history.record(record(name, 1), KEEP);
+  const runs = (name: string) => history.of(name, 5).map(({ run }) => run);
+  assert.deepEqual(
+    names.map(runs),
+    names.map((_, n) => (n < 15 ? [1] : [])),
+  );
+  history.record(record("job-20", 7), KEEP);
+  assert.deepEqual(runs("job-20"), [7]);
+});

@@ -55,6 +55,8 @@ const NOTHING: Keep = { successes: 0, failures: 0, forMs: null };
 /** Nearly all are shorter; of longer ones more is read. */
 const BYTES_A_RECORD = 512;
 const APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+/** From here on a look at the directory is quicker than one at each file. */
+const MANY = 10;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export class RunRecords {
@@ -72,6 +74,10 @@ export class RunRecords {
   readonly #toTidy = new Map<string, { readonly keep: Keep; readonly atLeast: number }>();
   #tidying: NodeJS.Timeout | null = null;
   #sweeping: NodeJS.Timeout;
+  /** Of how many jobs, in this turn. */
+  #asked = 0;
+  /** Of files in the directory, for this turn; null: not looked up. */
+  #names: Set<string> | null = null;
 
   constructor(options: RunRecordsOptions) {
     this.#options = options;
@@ -104,8 +110,21 @@ export class RunRecords {
   of(job: string, most: number): RunRecord[] {
     if (most <= 0) return [];
     const inMemory = this.#unwritten.filter((record) => record.job === job).reverse();
-    if (inMemory.length >= most) return inMemory.slice(0, most);
+    if (inMemory.length >= most || !this.#mayHaveFile(job)) return inMemory.slice(0, most);
     return [...inMemory, ...lastRecords(this.#pathOf(job), most - inMemory.length)];
+  }
+
+  /** A start asks of ten thousand jobs that never ran: whoever asks of many in one turn looks at the directory once. */
+  #mayHaveFile(job: string): boolean {
+    if (this.#asked++ === 0) {
+      setImmediate(() => {
+        this.#asked = 0;
+        this.#names = null;
+      });
+    }
+    if (this.#asked < MANY) return true;
+    this.#names ??= new Set(namesIn(this.#options.directory));
+    return this.#names.has(fileNameOf(job));
   }
 
   close(): void {
@@ -121,6 +140,7 @@ export class RunRecords {
     let fd: number | null = null;
     try {
       fd = openAppending(path);
+      this.#names?.add(fileNameOf(job));
       const start = this.#endsWell.delete(job) ? "" : "\n";
       writeFileSync(fd, `${start}${checkedLine(record)}`);
       this.#endsWell.add(job);
@@ -198,8 +218,12 @@ export class RunRecords {
   }
 
   #pathOf(job: string): string {
-    return join(this.#options.directory, `${encodeURIComponent(job)}${ENDING}`);
+    return join(this.#options.directory, fileNameOf(job));
   }
+}
+
+function fileNameOf(job: string): string {
+  return `${encodeURIComponent(job)}${ENDING}`;
 }
 
 /** In their order. Successes and failures are counted apart, so that a job that fails every minute does not push out when it was well. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -118,4 +118,20 @@ test("jobs, what they were last, and when somebody last looked outlive the core 
   assert.deepEqual([...known.jobs], [["backup", memory]]);
   assert.equal(known.lookedAt, 7);
   assert.equal(known.lastRuns.get("old"), 9);
+});
+
+test("what is recorded together is one piece of the file, known at once, and torn in the middle costs only what is behind", (t) => {
+  const path = fresh(t);
+  const open = () => new StateJournal(path, "boot", silent);
+  const journal = open();
+  journal.together(() => {
+    for (let at = 1; at <= 600; at++) journal.record({ kind: "gone", name: `job-${at}`, lastRun: at });
+    assert.equal(journal.memory().lastRuns.size, 600);
+    assert.ok(!readFileSync(path, "utf8").includes("job-1"), "nothing is written before the end");
+  });
+  assert.equal(open().memory().lastRuns.size, 600);
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.slice(0, text.indexOf("job-400")));
+  const left = open().memory().lastRuns;
+  assert.deepEqual([left.size, left.get("job-399")], [399, 399]);
 });

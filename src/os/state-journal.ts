@@ -31,6 +31,8 @@ export class StateJournal implements Journal {
   #aside: readonly string[] = [];
   #held: Held = nothingHeld;
   #settings: DaemonSettings | null = null;
+  /** What is written together, later. */
+  #gathered: JournalEntry[] | null = null;
 
   constructor(path: string, boot: string, say: (line: string) => void) {
     this.#boot = boot;
@@ -73,7 +75,20 @@ export class StateJournal implements Journal {
 
   record(entry: JournalEntry): void {
     this.#apply(entry);
-    this.#journal.append(entry);
+    if (this.#gathered === null) this.#journal.append(entry);
+    else this.#gathered.push(entry);
+  }
+
+  together(act: () => void): void {
+    if (this.#gathered !== null) return act();
+    const gathered: JournalEntry[] = [];
+    this.#gathered = gathered;
+    try {
+      act();
+    } finally {
+      this.#gathered = null;
+      this.#journal.appendAll(gathered);
+    }
   }
 
   #apply(entry: JournalEntry): void {

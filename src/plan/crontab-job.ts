@@ -8,6 +8,7 @@
  * it is moved, and when its schedule changes. Who wants a name worth typing writes `# svcd: name=dump` above it.
  */
 import { shareOf } from "../schedule/timetable.ts";
+import { type Annotation, noAnnotation } from "./cron-annotation.ts";
 import type { CrontabJob, DroppedLine } from "./crontab.ts";
 import { stemOf } from "./directory.ts";
 import type { JobDefinition, Notification } from "./job.ts";
@@ -26,16 +27,7 @@ export function definitionOf(job: CrontabJob, name: string, machine: Machine): J
     service,
     schedules: [{ expression: job.expression, schedule: job.schedule }],
     timezone: job.timezone ?? machine.timezone,
-    policy: {
-      overlap: annotation.overlap ?? "allow",
-      startDeadlineMs: annotation.startDeadlineMs,
-      retries: retriesOfNumber(annotation.retries ?? 0),
-      timeoutMs: annotation.timeoutMs,
-      successExitCodes: service.policy.successExitCodes,
-      stopSignal: service.policy.stopSignal,
-      stopGraceMs: service.policy.stopGraceMs,
-      stopTo: service.policy.stopTo,
-    },
+    policy: annotation === noAnnotation ? PLAIN_POLICY : policyOf(annotation),
     onMissed: annotation.onMissed ?? "cron",
     missedWindowMs: annotation.missedWindowMs ?? DAY_MS,
     splayMs: annotation.splayMs ?? 0,
@@ -46,24 +38,63 @@ export function definitionOf(job: CrontabJob, name: string, machine: Machine): J
     notify: mailOf(job, machine),
     output: DEFAULT_OUTPUT,
     cleanEnvironment: true,
-    crontab: { stdin: job.stdin },
+    crontab: job.stdin === "" ? NO_STDIN : { stdin: job.stdin },
   };
+}
+
+// What is the same in most lines is one object for all of them: there may be ten thousand.
+
+const NO_STDIN = { stdin: "" };
+const NOTHING_SAID = bareProgram(
+  { name: "", group: "", source: { file: "", line: 0, column: 0 }, lines: {} },
+  { kind: "words", words: [] },
+);
+const LOGS = logsOf(undefined, DEFAULT_OUTPUT);
+
+function policyOf(annotation: Annotation): JobDefinition["policy"] {
+  const { successExitCodes, stopSignal, stopGraceMs, stopTo } = NOTHING_SAID.policy;
+  return {
+    overlap: annotation.overlap ?? "allow",
+    startDeadlineMs: annotation.startDeadlineMs,
+    retries: retriesOfNumber(annotation.retries ?? 0),
+    timeoutMs: annotation.timeoutMs,
+    successExitCodes,
+    stopSignal,
+    stopGraceMs,
+    stopTo,
+  };
+}
+
+const PLAIN_POLICY = policyOf(noAnnotation);
+
+/** By what the lines above say: jobs below the same ones share it. */
+const environments = new WeakMap<CrontabJob["environment"], Service["environment"]>();
+
+function environmentOf({ environment }: CrontabJob): Service["environment"] {
+  const known = environments.get(environment);
+  if (known !== undefined) return known;
+  const all = Object.entries({ ...CRONS_OWN, ...environment }).map(([key, value]) => [key, literally(value)]);
+  const filled: Service["environment"] = Object.fromEntries(all);
+  environments.set(environment, filled);
+  return filled;
 }
 
 function serviceOf(job: CrontabJob, name: string, { account }: Machine): Service {
   const user = job.user ?? job.owner;
   const { environment, source } = job;
   const shell = environment["SHELL"] ?? CRONS_OWN.SHELL;
-  const header = { name, group: stemOf(source.file), source, lines: { command: source.line } };
   return {
-    ...bareProgram(header, { kind: "words", words: [shell, "-c", job.command].map(literally) }),
+    ...NOTHING_SAID,
+    name,
+    groups: [stemOf(source.file)],
+    source,
+    lines: { command: source.line },
+    command: { kind: "words", words: [literally(shell), "-c", literally(job.command)] },
     description: oneLine(job.command),
     workingDir: "${HOME:-/}", // Of the account, or as the crontab sets it.
     user: user === null || (!account.isRoot && user === account.name) ? null : literally(user),
-    environment: Object.fromEntries(
-      Object.entries({ ...CRONS_OWN, ...environment }).map(([key, value]) => [key, literally(value)]),
-    ),
-    logs: logsOf(undefined, DEFAULT_OUTPUT),
+    environment: environmentOf(job),
+    logs: LOGS,
   };
 }
 
@@ -80,10 +111,12 @@ function oneLine(command: string): string {
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
 
+const NOBODY: Notification[] = [];
+
 /** cron mails what was printed, however the run ended; an empty MAILTO is nobody. */
 function mailOf({ environment, user, owner }: CrontabJob, { account }: Machine): Notification[] {
   const to = (environment["MAILTO"] ?? user ?? owner ?? account.name ?? "").trim();
-  return to === "" ? [] : [{ on: WHEN_OVER, by: { kind: "mail", to, when: "output" } }];
+  return to === "" ? NOBODY : [{ on: WHEN_OVER, by: { kind: "mail", to, when: "output" } }];
 }
 
 // --- names -------------------------------------------------------------------------------------------------------------

@@ -101,8 +101,11 @@ export type JobOutcome = readonly [next: Job, effects: readonly JobEffect[]];
 /** A job that is stuck every minute reaches this in two hours, instead of taking the machine's processes. */
 export const MOST_AT_ONCE = 100;
 
+/** Shared by all that are at rest. */
+const NONE: readonly never[] = [];
+
 export function newJob(lastRun: RunNumber = 0): Job {
-  return { paused: false, lastRun, runs: [], queued: null, catchUps: [], retries: [], streak: null };
+  return { paused: false, lastRun, runs: NONE, queued: null, catchUps: NONE, retries: NONE, streak: null };
 }
 
 /** `chance` is in [0, 1). */

@@ -67,8 +67,11 @@ export function delayMs(timetable: Timetable, slot: Slot): number {
 /** In [0, 1), the same for a host and a job for ever (FNV-1a). */
 export function shareOf(host: string, job: string): number {
   let hash = 0x811c9dc5;
-  for (const character of `${host}\n${job}`) {
-    hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
+  const text = `${host}\n${job}`;
+  for (let at = 0; at < text.length; at++) {
+    const point = text.codePointAt(at)!;
+    if (point > 0xffff) at++;
+    hash = Math.imul(hash ^ point, 0x01000193);
   }
   // The low bits of FNV differ most between names that differ in their last letter; mixing carries them up.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);

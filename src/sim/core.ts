@@ -29,6 +29,8 @@ export class SimCore {
   readonly #world: World;
   readonly #wishes: Wishes;
   #alarm = 0;
+  /** What is written together, later. */
+  #gathered: JournalEntry[] | null = null;
 
   constructor(world: World, number: number, make: MakeSupervisor) {
     this.#world = world;
@@ -72,7 +74,20 @@ export class SimCore {
         unmet: ({ name }) => (world.unmet.has(name) ? "not for this machine" : null),
       },
       prober: { began: () => {}, probe: (service, run) => this.#probe(service, run), forget: () => {} },
-      journal: { record: (entry) => this.#act(`recording ${entry.kind}`, () => this.#record(entry)) },
+      journal: {
+        record: (entry) => {
+          if (this.#gathered === null) this.#act(`recording ${entry.kind}`, () => this.#record(entry));
+          else this.#gathered.push(entry);
+        },
+        together: (act) => {
+          const gathered: JournalEntry[] = [];
+          this.#gathered = gathered;
+          act();
+          this.#gathered = null;
+          // A core can die with a part of it on the disk.
+          for (const entry of gathered) this.#act(`recording ${entry.kind}`, () => this.#record(entry));
+        },
+      },
       wishes: {
         of: (service) => this.#wishes.of(service),
         save: (changes) => this.#act("keeping a wish", () => this.#wishes.save(changes)),

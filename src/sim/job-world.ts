@@ -102,6 +102,8 @@ export class JobWorld {
   #boot = 1;
   #marks = new Map<string, JobMark>();
   #journal: JournalEntry[] = [];
+  /** What is written together, later. */
+  #gathered: JournalEntry[] | null = null;
   #alarmAt: number | null = null;
   #alarmOrder = 0;
   #order = 0;
@@ -388,8 +390,19 @@ export class JobWorld {
       },
       prober: { began: () => {}, probe: () => {}, forget: () => {} },
       journal: {
-        record: (entry) =>
-          this.#acts(`journal ${entry.kind}`, () => this.#journal.push(JSON.parse(JSON.stringify(entry)))),
+        record: (entry) => {
+          const copy = JSON.parse(JSON.stringify(entry));
+          if (this.#gathered === null) this.#acts(`journal ${entry.kind}`, () => this.#journal.push(copy));
+          else this.#gathered.push(copy);
+        },
+        together: (act) => {
+          const gathered: JournalEntry[] = [];
+          this.#gathered = gathered;
+          act();
+          this.#gathered = null;
+          // A core can die with a part of it on the disk.
+          for (const entry of gathered) this.#acts(`journal ${entry.kind}`, () => this.#journal.push(entry));
+        },
       },
       wishes: { of: () => noWish, save: () => {} },
       hooks: { run: () => {} },

@@ -46,9 +46,7 @@ export interface JobMember extends JobState {
   /** Gone from the plan: its runs go on to their end, and it is then forgotten. */
   isRemoved: boolean;
   /** Of runs that live, once the keeper has named them. */
-  readonly processes: Map<RunNumber, RunningProcess>;
-  /** Those the keeper has not answered yet. */
-  readonly launches: Map<RunNumber, Launch>;
+  processes: readonly RunningProcess[];
   /** Written down with the job, and not in the history yet. */
   untold: readonly Untold[];
 }
@@ -67,6 +65,9 @@ const STARTS_PER_TURN = 64;
 const DUE_PER_TURN = 256;
 
 const MINUTE_MS = 60_000;
+
+/** Shared by all jobs at rest, of which there may be ten thousand. */
+const NONE: readonly never[] = [];
 
 export class JobLoop {
   readonly members = new Map<string, JobMember>();
@@ -88,6 +89,8 @@ export class JobLoop {
   readonly #line = new JobLine();
   /** Names of processes that the keeper was asked for. */
   readonly #starting = new Set<string>();
+  /** Of those that the keeper has not answered yet, by the same name. */
+  readonly #launches = new Map<string, Launch>();
   /** What runs hold, by the name of their process: locks, places in groups. */
   readonly #holding = new Map<string, readonly string[]>();
   readonly #held = new Map<string, number>();
@@ -123,7 +126,7 @@ export class JobLoop {
   /** `isKept`: journal and marks say the same already. */
   add(definition: JobDefinition, state: JobState, isKept = false): JobMember {
     const { name } = definition;
-    const fresh = { isRemoved: false, processes: new Map(), launches: new Map(), untold: [] };
+    const fresh = { isRemoved: false, processes: NONE, untold: NONE };
     const member: JobMember = { definition, ...state, ...fresh };
     this.members.set(name, member);
     if (!isKept) this.#recordDurably(name, member);
@@ -269,7 +272,7 @@ export class JobLoop {
   // What is due.
 
   #timetable({ name, schedules, timezone, splayMs }: JobDefinition): Timetable {
-    const share = shareOf(this.#jobPorts.host, name);
+    const share = splayMs === 0 ? 0 : shareOf(this.#jobPorts.host, name); // It takes longer than all else here.
     return { schedules: schedules.map(({ schedule }) => schedule), timezone, splayMs, share };
   }
 
@@ -358,7 +361,7 @@ export class JobLoop {
         this.#jobPorts.history.record(record, definition.keep);
         this.announce(definition, record, streak);
       }
-      member.untold = [];
+      member.untold = NONE;
     }
     this.#untold.clear();
   }
@@ -393,7 +396,7 @@ export class JobLoop {
       this.enqueue(name, { type: "of run", run, event: { type: "refused", cause: why, permanent } });
       return;
     }
-    member.launches.set(run, prepared.launch);
+    this.#launches.set(processNameOf(name, run), prepared.launch);
     this.#ports.processes.spawn(processOf(definition, run), run, prepared.launch);
   }
 
@@ -414,8 +417,8 @@ export class JobLoop {
     const member = this.members.get(name);
     const known = member?.job.runs.find((one) => one.run === run);
     if (member === undefined || known === undefined) return;
-    member.processes.set(run, process);
-    member.launches.delete(run);
+    member.processes = [...member.processes.filter((other) => other.run !== run), process];
+    this.#launches.delete(processNameOf(name, run));
     this.enqueue(name, { type: "of run", run, event: { type: "spawned", at } });
     this.drain();
     const record = startRecord(name, run, known.cause, at, this.now());
@@ -424,7 +427,7 @@ export class JobLoop {
   }
 
   refused(name: string, run: RunNumber, code: string, message: string): void {
-    const launch = this.members.get(name)?.launches.get(run);
+    const launch = this.#launches.get(processNameOf(name, run));
     const said = launch === undefined ? null : this.#ports.launcher.explainRefusal(launch, code, message);
     const event = { type: "refused", cause: said?.cause ?? message, permanent: said?.permanent ?? false } as const;
     this.enqueue(name, { type: "of run", run, event });
@@ -471,8 +474,8 @@ export class JobLoop {
   #forgetProcesses(name: string, member: JobMember, before: readonly Run[]): void {
     for (const { run, state } of before) {
       if (state.at === "waiting" || member.job.runs.some((one) => one.run === run)) continue;
-      member.processes.delete(run);
-      member.launches.delete(run);
+      member.processes = member.processes.filter((other) => other.run !== run);
+      this.#launches.delete(processNameOf(name, run));
       this.#ports.processes.forget(processNameOf(name, run));
     }
   }

@@ -177,7 +177,7 @@ function adoptedRuns(
 function takeOverProcess(loop: JobLoop, { processes }: Ports, member: JobMember, process: RunningProcess): void {
   const { service: name, run, startedAt: at } = process;
   const { definition, job } = member;
-  member.processes.set(run, process);
+  member.processes = [...member.processes.filter((other) => other.run !== run), process];
   processes.logsChanged(processOf(definition, run)); // A keeper that lost its journal does not know where they go.
   const { state } = job.runs.find((one) => one.run === run)!;
   if (state.at === "starting") of(loop, definition.name, run, { type: "spawned", at });

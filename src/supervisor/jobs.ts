@@ -129,7 +129,7 @@ export class Jobs {
     // The times first: a core that dies in between must not take the new schedule for one that was there all along.
     if (timesOf(before) !== timesOf(definition)) this.#loop.rescheduled(name);
     this.#ports.journal.record({ kind: "job definition", definition });
-    for (const run of member.processes.keys()) {
+    for (const { run } of member.processes) {
       this.#ports.processes.logsChanged({ ...definition.service, name: processNameOf(name, run) });
     }
     this.#loop.definitionChanged(name);
@@ -325,7 +325,7 @@ export class Jobs {
   }
 
   #runStatus({ definition, processes }: JobMember, run: Job["runs"][number], around: JobCircumstances): RunStatus {
-    const process = processes.get(run.run);
+    const process = processes.find((one) => one.run === run.run);
     const { wall, monotonic } = this.#loop.now();
     return {
       run: run.run,

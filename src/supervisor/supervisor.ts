@@ -188,10 +188,12 @@ export class Supervisor {
       },
     };
     this.#notApplied.clear();
-    for (const name of applied.removed) this.#loop.remove(name);
-    for (const name of applied.added) this.#take(plan.services.get(name)!);
-    for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
-    this.#jobs?.apply(plan, applied.jobs, isFirst);
+    this.#ports.journal.together(() => {
+      for (const name of applied.removed) this.#loop.remove(name);
+      for (const name of applied.added) this.#take(plan.services.get(name)!);
+      for (const { name, restart } of applied.changed) this.#change(plan.services.get(name)!, restart);
+      this.#jobs?.apply(plan, applied.jobs, isFirst);
+    });
     this.#loop.definitionsChanged();
     this.#loop.drain();
     this.#jobs?.drain();
