@@ -14,6 +14,7 @@ import { Children } from "./children.ts";
 import type { Chosen, ContainedRun, Containment } from "./containment.ts";
 import { CoreProcess } from "./core-process.ts";
 import { Descriptors } from "./descriptors.ts";
+import { removeSpares } from "./log-pipe.ts";
 import type { EndedRun, Order, Report, RunName, ServiceLogs, Spawn } from "./messages.ts";
 import { bootId, endOf, isAlive, isGone, monotonicMs, readStat, UNKNOWN_START } from "./process-identity.ts";
 import { type BegunRun, RunJournal } from "./run-journal.ts";
@@ -69,6 +70,7 @@ export class Keeper {
     this.#options = options;
     this.#pipeDir = `${options.runDir}/pipes`;
     mkdirSync(this.#pipeDir, { recursive: true, mode: 0o700 });
+    removeSpares(this.#pipeDir); // Of one that was killed.
     this.#journal = new RunJournal(`${options.runDir}/runs.journal`, this.#boot);
     this.#containment = options.contained.containment;
     encloseApartBy((act) => this.#containment.apart(act));
@@ -232,6 +234,7 @@ export class Keeper {
 
   #leave(status: number): void {
     for (const output of this.#outputs.values()) output.remove();
+    this.#tryOrSay("cannot clear the pipes", () => removeSpares(this.#pipeDir));
     const end = (): void => {
       this.#containment.close();
       process.exit(status);

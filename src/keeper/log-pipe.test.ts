@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, rmSync, writeSync } from "node:fs";
+import { closeSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { LogPipe, makePipes } from "./log-pipe.ts";
+import { LogPipe, makePipes, removeSpares } from "./log-pipe.ts";
 
 /** A pipe, what came out of it, and its end that a service holds. */
 function pipe(context: TestContext) {
@@ -74,4 +74,30 @@ test("what is more than a pipe holds comes through whole", async (context) => {
     while (came().length < before + block.length) await new Promise((next) => setImmediate(next));
   }
   assert.equal(came().length, 100 * block.length);
+});
+
+test("where many pipes are wanted again and again some are made beforehand; each is given once, and none is left", (context) => {
+  const directory = mkdtempSync(join(tmpdir(), "svcd-pipes-"));
+  context.after(() => rmSync(directory, { recursive: true }));
+  const spares = () => readdirSync(directory).filter((name) => name.startsWith(".spare-")).length;
+  const inodes = new Set<number>();
+  const most: number[] = [];
+  for (let turn = 0; turn < 20; turn++) {
+    const paths = Array.from({ length: 16 }, (_, n) => join(directory, `job!${turn * 16 + n}.stdout`));
+    makePipes(paths);
+    for (const path of paths) {
+      const stat = lstatSync(path);
+      assert.ok(stat.isFIFO() && (stat.mode & 0o777) === 0o600, path);
+      inodes.add(stat.ino);
+    }
+    most.push(spares());
+  }
+  assert.equal(inodes.size, 320);
+  assert.ok(most[0] === 0 && Math.max(...most) > 16, `${most}`);
+  for (const name of readdirSync(directory)) if (name.startsWith(".spare-")) rmSync(join(directory, name));
+  makePipes([join(directory, "after-a-cleaner.stdout")]);
+  assert.ok(lstatSync(join(directory, "after-a-cleaner.stdout")).isFIFO());
+  makePipes(Array.from({ length: 16 }, (_, n) => join(directory, `last!${n}.stdout`)));
+  removeSpares(directory);
+  assert.equal(spares(), 0);
 });

@@ -6,8 +6,19 @@
  * again as /dev/stdout, which the socket pairs that Node calls pipes cannot.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, fchownSync, lstatSync, openSync, readSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { Socket } from "node:net";
+import { dirname } from "node:path";
 import { monotonicMs } from "./process-identity.ts";
 
 /** As much as a pipe holds. One buffer serves all pipes: what is read is written to its file before the next read. */
@@ -125,12 +136,50 @@ function napSoon(): void {
   });
 }
 
+/** So many at once, again and again: thousands of jobs are due in one minute, and come sixteen at a time. A start comes once. */
+const MANY = 8;
+const OFTEN = 3;
+let often = 0;
+/** Made beforehand then: a `mkfifo` takes as long as three starts, and makes many in the time of one. */
+const MOST_SPARE = 128;
+/** FIFOs that nobody has opened yet, each to be renamed to where it is wanted. Never ones that were used: somebody may hold them. */
+let spare: string[] = [];
+let sparesMade = 0;
+
 /** Makes the FIFOs that do not exist yet, all with one `mkfifo`: hundreds of services start together. */
 export function makePipes(paths: readonly string[]): void {
-  const missing = paths.filter((path) => !isPipe(path));
+  const missing = paths.filter((path) => !isPipe(path) && !isFromSpare(path));
+  if (missing.length >= MANY && ++often > OFTEN) {
+    const directory = dirname(missing[0]!);
+    const more = Array.from({ length: MOST_SPARE }, () => `${directory}/.spare-${process.pid}-${sparesMade++}`);
+    make([...missing, ...more]);
+    spare = more;
+  } else if (missing.length > 0) make(missing);
+}
+
+function isFromSpare(path: string): boolean {
+  const one = spare.pop();
+  if (one === undefined) return false;
+  try {
+    renameSync(one, path);
+    return true;
+  } catch {
+    return false; // Somebody has cleaned up; it is made anew.
+  }
+}
+
+/** When svcd ends, and of one that was killed. */
+export function removeSpares(directory: string): void {
+  spare = [];
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(".spare-")) rmSync(`${directory}/${name}`, { force: true });
+  }
+}
+
+function make(paths: readonly string[]): void {
   // Arguments of one program are limited (E2BIG); 500 paths stay far below.
-  for (let from = 0; from < missing.length; from += 500) {
-    const { error, status, stderr } = spawnSync("mkfifo", ["-m", "600", ...missing.slice(from, from + 500)]);
+  for (let from = 0; from < paths.length; from += 500) {
+    const { error, status, stderr } = spawnSync("mkfifo", ["-m", "600", ...paths.slice(from, from + 500)]);
     if (error !== undefined) throw error;
     if (status !== 0) throw new Error(String(stderr).trim() || `mkfifo ended with ${status}`);
   }
