@@ -5,6 +5,9 @@
 import { ConfigDirectory } from "./os/config-directory.ts";
 import { PlanSource, thisMachine } from "./os/plan-source.ts";
 import type { Places } from "./places.ts";
+
+export { lintJobFile } from "./plan/job-lint.ts"; // For svctl lint, which has no other use for all that reads YAML.
+
 import { formatMistake } from "./plan/mistake.ts";
 
 /** Exit status 0: no mistakes; 1: some. */

@@ -3,7 +3,8 @@
  * because a person waits for each start.
  */
 import { existsSync, fstatSync, writeSync } from "node:fs";
-import { resolve } from "node:path";
+import { createRequire } from "node:module";
+import { extname, join, resolve } from "node:path";
 import type { Screen, World } from "./cli/call.ts";
 import { StandardInput } from "./cli/input.ts";
 import { main } from "./cli/main.ts";
@@ -20,6 +21,12 @@ const world: World = {
   program: import.meta.filename,
   version: typeof SVCD_VERSION === "string" ? SVCD_VERSION : "0.0.0-source",
   now: () => new Date(),
+  async jobFileReader() {
+    const beside = join(import.meta.dirname, `check${extname(import.meta.filename)}`);
+    // Not by import(): what runs in the compiled form that the build made has none.
+    const { lintJobFile } = createRequire(import.meta.filename)(beside) as typeof import("./check.ts");
+    return lintJobFile;
+  },
   exists: existsSync,
   absolute: (path) => resolve(path),
   onInterrupt(then) {

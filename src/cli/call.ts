@@ -1,7 +1,9 @@
 /**
  * One call of svctl: what was asked, of which svcd, and where the answer goes. Commands know the world only through this.
  */
+
 import { type Places, places } from "../places.ts";
+import type { lintJobFile } from "../plan/job-lint.ts";
 import type { Ink } from "./colour.ts";
 import type { Daemon } from "./daemon.ts";
 import type { CommandLine, OptionName } from "./options.ts";
@@ -33,6 +35,8 @@ export interface World {
   readonly program: string;
   readonly version: string;
   now(): Date;
+  /** How YAML files of jobs are read: as large as all of svctl, so it is loaded from beside it. */
+  jobFileReader(): Promise<typeof lintJobFile>;
   exists(path: string): boolean;
   /** Seen from the working directory. */
   absolute(path: string): string;

@@ -1,7 +1,7 @@
 /** What is wrong or rarely meant in a crontab, as `lint`, `crontab` and `import` show it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Crontab } from "../plan/crontab.ts";
+import type { Crontab, CrontabWarning } from "../plan/crontab.ts";
 import { lintCrontab, type Surroundings } from "../plan/crontab-lint.ts";
 import { formatMistake, type Mistake } from "../plan/mistake.ts";
 import { UTC, zoneNamed } from "../schedule/zone.ts";
@@ -15,10 +15,15 @@ export interface Finding extends Mistake {
 
 /** Mistakes first. */
 export function findingsIn(crontab: Crontab, text: string, around: Surroundings): readonly Finding[] {
-  return [
-    ...crontab.mistakes.map((mistake): Finding => ({ ...mistake, severity: "mistake", rule: null })),
-    ...lintCrontab(crontab, text, around).map((warning): Finding => ({ ...warning, severity: "warning" })),
-  ];
+  return [...crontab.mistakes.map(asMistake), ...lintCrontab(crontab, text, around).map(asWarning)];
+}
+
+export function asMistake(mistake: Mistake): Finding {
+  return { ...mistake, severity: "mistake", rule: null };
+}
+
+export function asWarning(warning: CrontabWarning): Finding {
+  return { ...warning, severity: "warning" };
 }
 
 export function sayFinding(screen: Screen, ink: Ink, finding: Finding): void {

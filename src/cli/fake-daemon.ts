@@ -16,6 +16,7 @@ import type {
   ServiceStatus,
   WhyReport,
 } from "../control/daemon.ts";
+import { lintJobFile } from "../plan/job-lint.ts";
 import type { Input, Screen, World } from "./call.ts";
 import { main } from "./main.ts";
 
@@ -321,6 +322,7 @@ export function running(
     columns: () => terminal ?? 80,
   });
   const world: World = {
+    jobFileReader: async () => lintJobFile,
     out: screen("out"),
     err: screen("err"),
     input: inputOf(input, terminal !== undefined),

@@ -53,3 +53,58 @@ test("svctl lint tells of a crontab that others could have written, and of a dir
   const nothing = await svctl({ root: join(nowhere.root, "nothing") }, "lint");
   assert.match(nothing.stderr, /cannot read the directory of jobs \(ENOENT\)/);
 });
+
+test("svctl lint reads jobs in YAML too: their mistakes, and what is rarely meant, where it stands", async () => {
+  const root = join(nowhere.root, "yaml");
+  const directory = join(root, "cron.d");
+  mkdirSync(directory, { recursive: true });
+  const put = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o644 });
+  put("good.yaml", 'schedule: "30 4 * * *"\ntimezone: UTC\ncommand: /bin/true\n');
+  assert.deepEqual((await svctl({ root }, "lint")).stdout, "1 file, 1 job: nothing found\n");
+
+  put("one.yaml", 'schedule: "0 22-2 * * *"\ncommand: /bin/true\noverlapp: skip\n');
+  put(
+    "more.yaml",
+    `jobs:
+  odd:
+    schedule: ["0 4 * * *", "5.5 4 13 * 5"]
+    timezone: UTC
+    command: /bin/true
+  berlin:
+    schedule: 30 2 * * *
+    timezone: Europe/Berlin
+    user: nobody-of-this-name
+    command: backup
+  berlin-again:
+    schedule: 30 2 * * *
+    timezone: Europe/Berlin
+    user: nobody-of-this-name
+    command: backup
+  never:
+    schedule: "0 0 0 31 2 *"
+    command: x
+`,
+  );
+  const { exitCode, stdout } = await svctl({ root }, "lint --json");
+  assert.equal(exitCode, 1);
+  const found = JSON.parse(stdout) as { file: string; line: number; column: number; rule: string | null }[];
+  assert.deepEqual(
+    found.map(({ file, line, column, rule }) => `${file.slice(directory.length + 1)}:${line}:${column} ${rule}`),
+    [
+      "more.yaml:3:30 either-day",
+      "more.yaml:3:31 ignored-text",
+      "more.yaml:7:15 clock-change",
+      "more.yaml:9:11 unknown-user",
+      "more.yaml:11:3 duplicate",
+      "more.yaml:12:15 clock-change",
+      "more.yaml:14:11 unknown-user",
+      "more.yaml:17:16 never",
+      "one.yaml:3:1 null",
+    ],
+  );
+  const named = await svctl({ root }, ["lint", join(directory, "one.yaml")]);
+  assert.match(
+    named.stdout,
+    /^mistake: .*one.yaml:3:1: unknown key `overlapp`\n.*\n.*\n {2}fix: did you mean `overlap`\?/,
+  );
+});

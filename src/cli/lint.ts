@@ -1,15 +1,24 @@
-/** `svctl lint`: everything that is wrong or rarely meant in crontabs, without a daemon. */
+/** `svctl lint`: everything that is wrong or rarely meant in crontabs and YAML files of jobs, without a daemon. */
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { distrust, jobFileKind, whyNoJobFile } from "../plan/cron-directory.ts";
 import { type CrontabForm, readCrontab } from "../plan/crontab.ts";
 import { type Call, say, sayJson } from "./call.ts";
-import { counted, type Finding, findingsIn, sayFinding, surroundings } from "./crontab-findings.ts";
-import { EXIT, Failure, usage } from "./failure.ts";
+import {
+  asMistake,
+  asWarning,
+  counted,
+  type Finding,
+  findingsIn,
+  sayFinding,
+  surroundings,
+} from "./crontab-findings.ts";
+import { EXIT, Failure } from "./failure.ts";
 
 export const details = `
 Exit status 0: nothing found; 1: mistakes (lines that are not taken) or warnings. Files named *.system, /etc/crontab and those in
-/etc/cron.d have a user column, others if they say \`# svcd: user-column\`.`;
+/etc/cron.d have a user column, others if they say \`# svcd: user-column\`. Whether the services exist that jobs in YAML depend on
+is told by svctl plan.`;
 
 export async function run(call: Call): Promise<number> {
   const named = call.words.map((word) => call.world.absolute(word));
@@ -21,13 +30,18 @@ export async function run(call: Call): Promise<number> {
   let jobs = 0;
   const around = surroundings(call);
   for (const { path, isNamed } of paths) {
-    const isYaml = /\.ya?ml$/.test(path);
-    if (isNamed && isYaml) throw usage(`${path} is no crontab`, "its mistakes are in svctl plan");
     // Of a file that was named, neither name nor rights matter: it may be on its way to where they do.
     const about = isNamed ? null : aboutTheFile(path, call.world.uid);
     if (about !== null) findings.push(about);
-    if (isYaml || (!isNamed && jobFileKind(basename(path)) === null)) continue;
+    if (!isNamed && jobFileKind(basename(path)) === null) continue;
     const text = textOf(path);
+    if (/\.ya?ml$/.test(path)) {
+      const lintJobFile = await call.world.jobFileReader();
+      const read = lintJobFile({ path, text }, call.world.env, machineOf(call, around), around);
+      jobs += read.jobs;
+      findings.push(...read.mistakes.map(asMistake), ...read.warnings.map(asWarning));
+      continue;
+    }
     const crontab = readCrontab(text, path, formOf(path));
     jobs += crontab.jobs.length;
     findings.push(...findingsIn(crontab, text, around));
@@ -85,11 +99,16 @@ function textOf(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(EXIT.failed, `cannot read the crontab (${code})`, {
+    throw new Failure(EXIT.failed, `cannot read the file (${code})`, {
       where: path,
       fix: "name a file that you may read",
     });
   }
+}
+
+/** As whom svcd runs is not known here, and only says what mail is addressed to. */
+function machineOf({ world }: Call, { zone }: ReturnType<typeof surroundings>) {
+  return { timezone: zone.name, account: { name: null, isRoot: world.uid === 0 } };
 }
 
 function formOf(path: string): CrontabForm {

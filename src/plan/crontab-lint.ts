@@ -20,7 +20,7 @@ export interface Surroundings {
 }
 
 /** Fewer jobs at one minute are no crowd. */
-const CROWD = 5;
+export const CROWD = 5;
 
 /** In the order of the lines. Mistakes are in `crontab.mistakes`. `text` is what the crontab was read from. */
 export function lintCrontab(crontab: Crontab, text: string, around: Surroundings): readonly CrontabWarning[] {
