@@ -39,6 +39,18 @@ test("a failure and the recovery from it are told; a failure that is tried again
   assert.deepEqual(w.told.slice(3), ["backup/3 start", "backup/3 success", "backup/3 recovery"]);
 });
 
+test("a retry that the next due time forestalls leaves a failure, told once; a retry that does it is no recovery", () => {
+  const w = world(job("often", { policy: { retries: { ...retries(1), firstMs: 90_000 } }, schedule: "* * * * *" }));
+  w.behaves = () => ({ lastsMs: 1_000, code: 3 });
+  w.passes(minutes(2));
+  assert.deepEqual(w.told, ["often/1 start", "often/null failure", "often/2 start"]);
+
+  const other = world(job("backup", { policy: { retries: retries(1) }, schedule: "0 12 * * *" }));
+  other.behaves = (_job, { attempt }) => ({ lastsMs: 1_000, code: attempt === 1 ? 1 : 0 });
+  other.passes(minutes(2));
+  assert.deepEqual(other.told, ["backup/1 start", "backup/2 start", "backup/2 success"]);
+});
+
 test("jobs with one lock run one after the other, in the order in which they came due", () => {
   const w = world(...["a", "b", "c"].map((name) => job(name, { lock: "db", schedule: "0 12 * * *" })));
   w.passes(seconds(31));

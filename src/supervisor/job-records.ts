@@ -67,13 +67,14 @@ function exitOf(exit: Exit | null): RunRecord["exit"] {
 }
 
 /**
- * What people are told of it. A failure that is tried again is none yet. A timeout is a failure to whoever has not asked for
- * timeouts.
+ * What people are told of it. A failure that is tried again is none yet, and nobody recovers from one that was not told; an
+ * attempt that is given up makes the failure before it the last word. A timeout is a failure to whoever has not asked for
+ * timeouts. What a person ended by hand, or the next run by `overlap: replace`, is nobody's failure.
  */
 export function eventsOf({ notify }: JobDefinition, record: RunRecord, before: Job["streak"]): NotificationEvent[] {
   switch (record.result) {
     case "success":
-      return before?.result === "failure" ? ["success", "recovery"] : ["success"];
+      return before?.result === "failure" && before.count >= record.attempt ? ["success", "recovery"] : ["success"];
     case "failure":
     case "unknown":
       return record.retryAt === null ? ["failure"] : [];
@@ -81,8 +82,9 @@ export function eventsOf({ notify }: JobDefinition, record: RunRecord, before: J
       if (record.retryAt !== null) return [];
       return notify.some(({ on }) => on.includes("timeout")) ? ["timeout"] : ["failure"];
     case "skipped":
+      return [record.trigger === "retry" ? "failure" : "skipped"];
     case "missed":
-      return [record.result];
+      return ["missed"];
     case "killed":
     case "replaced":
       return [];
