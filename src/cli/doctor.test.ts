@@ -12,6 +12,7 @@ import {
   versions,
   writers,
 } from "./checkup.ts";
+import { mailArrives, runTwice } from "./checkup-cron.ts";
 import { FakeDaemon, svctl } from "./fake-daemon.ts";
 
 async function healthy() {
@@ -86,4 +87,38 @@ test("each limit is judged by what svcd needs", () => {
   assert.equal(freeDisk("/log", 500 * MIB, 0.5).level, "warn");
   assert.equal(freeDisk("/log", 5 * MIB, 0.5).level, "fail");
   assert.equal(freeDisk("/log", 5000 * MIB, 0.001).level, "warn");
+});
+
+test("a cron that runs the same crontabs is told, with how to switch it off; other crontabs are its own", () => {
+  const found = [
+    { source: "/etc/cron.d/backup", fate: "same", jobs: 2 },
+    { source: "/etc/cron.d/other", fate: "new", jobs: 5 },
+    { source: "/etc/cron.d/empty", fate: "same", jobs: 0 },
+  ] as const;
+  const cron = { pid: 41, name: "cron" };
+  const check = (crontabs: readonly (typeof found)[number][]) =>
+    runTwice(crontabs, [cron], ({ name }) => `stop ${name}`);
+  assert.deepEqual(check(found), {
+    about: "jobs run once",
+    level: "warn",
+    found: "cron (pid 41) runs too, and has the same 2 jobs (/etc/cron.d/backup): each runs twice",
+    fix: "stop cron",
+  });
+  assert.equal(check(found.slice(1))?.level, "ok");
+});
+
+test("mail that somebody asked for and nothing sends is told; who has no crontabs hears of neither", async () => {
+  assert.equal(mailArrives([], false), null);
+  assert.equal(mailArrives(["ops@example.org"], true)?.level, "ok");
+  assert.match(
+    mailArrives(["ops@example.org", "ops@example.org"], false)?.found ?? "",
+    /MAILTO is ops@example.org, and/,
+  );
+  await using daemon = await healthy();
+  assert.doesNotMatch((await svctl(daemon, "doctor")).stdout, /jobs run once|mail of jobs/);
+  writeFileSync(join(daemon.root, "cron.d", "tab"), "MAILTO=ops@example.org\n0 4 * * * /bin/true\n", { mode: 0o600 });
+  assert.match(
+    (await svctl(daemon, "doctor")).stdout,
+    /^ok {4}jobs run once: .*\n(ok {4}|warn {2})mail of jobs: .*ops/m,
+  );
 });
