@@ -71,7 +71,16 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
-    parts: ["src/service/", "src/probe/", "src/schedule/", "src/recipe/", "src/idle/", "src/ports.ts", "src/places.ts", "src/beat.ts"],
+    parts: [
+      "src/service/",
+      "src/probe/",
+      "src/schedule/",
+      "src/recipe/",
+      "src/idle/",
+      "src/ports.ts",
+      "src/places.ts",
+      "src/beat.ts",
+    ],
     may: GROUND,
     why: "the ground floor decides and never acts",
     pure: true,
