@@ -14,7 +14,7 @@ const TICKS = "command: sh -c 'while :; do echo tick >> ticks; sleep 0.1; done'\
 
 /** Minutes are too long for a story: a keeper that asks its core more often, and that knows sooner that it slept. */
 function makeImpatient(box: Box): void {
-  box.patch("dist/svcd.js", "ANSWERS_WITHIN_MS = 3e4", "ANSWERS_WITHIN_MS = 1000");
+  box.patch("dist/svcd.js", "ANSWERS_WITHIN_MS = BEAT_MS", "ANSWERS_WITHIN_MS = 1000");
   box.patch("dist/svcd.js", "ASLEEP_MS = 2e3", "ASLEEP_MS = 500");
 }
 

@@ -61,9 +61,9 @@ const MOMENTS = {
   "decided, and not yet marked on the disk": ["if(this.#mustNote)this.noteMarks();", 0],
   "marked, and not yet started": ["this.#tellAll();if(!this.#startOne()", 0],
   "written down as started, and not yet ordered": ["return this.#spawn(name,member,effect.run,effect.cause)", 0],
-  "started, and the keeper's answer not yet written down": ["member.processes.set(", 0],
+  "started, and the keeper's answer not yet written down": ["member.processes = [", 0],
   "ended, and not yet in the history": ["for(const member of this.#untold){", 1],
-  "in the history, and not yet known to be": ["member.untold=[]", 0],
+  "in the history, and not yet known to be": ["member.untold=NONE", 0],
 } as const;
 
 test("the core is killed between any two of its moves for a run: nothing runs twice, nothing is lost", async (t) => {
