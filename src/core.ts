@@ -20,6 +20,7 @@ import { LinuxHooks } from "./os/hooks.ts";
 import { LinuxJobHistory } from "./os/job-history.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
 import { launchReport } from "./os/launch-report.ts";
+import { LogLastWords } from "./os/last-words.ts";
 import { LinuxLauncher } from "./os/launcher.ts";
 import { LinuxNotifier } from "./os/notifier.ts";
 import { OomWitness } from "./os/oom-witness.ts";
@@ -159,6 +160,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       wishes,
       hooks,
       announcer: { announce: (news) => announce(news) },
+      lastWords: new LogLastWords(where.log),
       jobs,
     },
     // Half a decision must not be gone on with, whoever asked for it: this core ends, and the next one takes over.

@@ -135,9 +135,10 @@ function detail({ supervisor, logDir }: LocalDaemonOptions, name: string): Servi
   const stderr = logs.stderr === "stdout" ? logs.stdout : logs.stderr;
   return {
     status,
-    dependsOn: member.service.dependsOn.map(({ name: other, condition }) => {
+    dependsOn: member.service.dependsOn.map((dependency) => {
+      const { name: other, condition } = dependency;
       const needed = supervisor.members.get(other);
-      return { name: other, condition, met: needed !== undefined && isMet(condition, needed) };
+      return { name: other, condition, met: needed !== undefined && isMet(dependency, needed) };
     }),
     neededBy: supervisor.neededBy(name),
     logs: { stdout: logs.stdout?.path ?? null, stderr: stderr?.path ?? null },

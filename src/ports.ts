@@ -307,6 +307,12 @@ export interface HookFacts {
   readonly run: RunNumber;
 }
 
+/** What a run said, for whoever waits for what it did not do. */
+export interface LastWords {
+  /** The last line that a run which has ended wrote, fit for a terminal and not long; null: it wrote none, or nobody kept it. */
+  of(service: Service, end: { readonly run: RunNumber; readonly at: Instant; readonly upMs: number }): string | null;
+}
+
 /** What becomes known to everyone who listens: the event stream, svcd's own log. */
 export interface Announcer {
   announce(news: News): void;

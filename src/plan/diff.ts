@@ -257,7 +257,9 @@ function inWords(path: string, value: unknown): string | null {
   if (path === "schedule") return String(value["expression"]);
   if (path === "concurrency") return `${value["group"]}, at most ${value["most"]}`;
   if (path === "notify") return notificationInWords(value);
-  if (path === "dependsOn") return `${value["name"]}: ${value["condition"]}`;
+  if (path === "dependsOn") {
+    return `${value["name"]}: ${value["condition"]}${value["onFailure"] === "continue" ? ", or failed" : ""}`;
+  }
   if (path === "envFiles") return `${value["optional"] === true ? "?" : ""}${value["path"]}`;
   if (path === "when") return conditionInWords(value as unknown as Condition);
   const inside = value["command"];

@@ -139,6 +139,8 @@ export type DependencyCondition = "started" | "ready" | "completed";
 export interface Dependency {
   readonly name: string;
   readonly condition: DependencyCondition;
+  /** Absent: wait until somebody mends it. `continue`: one that has failed for good (EXITED, FATAL) is not waited for. */
+  readonly onFailure?: "continue";
 }
 
 /** Resource limits, applied before the first instruction. Keys as setrlimit(2) names them, in lower case; null: unlimited. */

@@ -300,6 +300,19 @@ test("replicas are numbered, share a group, and whoever depends on the name depe
   assert.deepEqual(serviceFrom("command: x\nreplicas: 2").groups, ["web"]);
 });
 
+test("depends_on says whether a failure is waited out or gone on without", () => {
+  const plan = planOf({
+    "f.yaml": `services:
+  up: { command: x, restart: no }
+  a: { command: x, depends_on: { up: { condition: completed, on_failure: continue } } }
+  b: { command: x, depends_on: { up: { condition: completed, on_failure: wait } } }
+  c: { command: x, depends_on: { up: { condition: completed, required: false } } }`,
+  });
+  assert.deepEqual(plan.services.get("a")!.dependsOn, [{ name: "up", condition: "completed", onFailure: "continue" }]);
+  assert.deepEqual(plan.services.get("b")!.dependsOn, [{ name: "up", condition: "completed" }]);
+  assert.match(mistakesOf(plan).join(), /unknown key `required`.*write `on_failure: continue`/);
+});
+
 test("depends_on takes a list, a map, and Compose's long form", () => {
   const others = "  a: { command: x, restart: no }\n  b: { command: x }\n";
   const plan = planOf({

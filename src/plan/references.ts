@@ -58,9 +58,10 @@ export function instanceDependencies(
   dependencies: readonly Dependency[],
   drafts: ReadonlyMap<string, Draft>,
 ): Dependency[] {
-  return dependencies.flatMap(({ name, condition }) => {
+  return dependencies.flatMap(({ name, condition, onFailure }) => {
     const instances = drafts.get(name)?.described.instances ?? [{ name }];
-    return instances.map((instance) => ({ name: instance.name, condition }));
+    const how = onFailure === undefined ? { condition } : { condition, onFailure };
+    return instances.map((instance) => ({ name: instance.name, ...how }));
   });
 }
 

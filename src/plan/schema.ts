@@ -167,7 +167,25 @@ const dependencyName = parsed(v.string(), "the name of a service", good);
 export const dependsOn = either({
   text: dependencyName,
   list: list(dependencyName),
-  map: table(either({ text: dependencyWord, map: closed({ condition: dependencyWord }) }), () => null),
+  map: table(
+    either({
+      text: dependencyWord,
+      map: closed(
+        {
+          condition: described("started, ready or completed.", dependencyWord),
+          on_failure: optional(
+            described(
+              "When it has failed for good (FATAL, or EXITED with a failure): wait until it is mended, or continue without it.",
+              word(["wait", "continue"]),
+              "wait",
+            ),
+          ),
+        },
+        { instead: { required: "write `on_failure: continue`" } },
+      ),
+    }),
+    () => null,
+  ),
 });
 
 /** A JavaScript regular expression. Its `$` is its own: only `${…}` is filled in. */

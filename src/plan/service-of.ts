@@ -342,7 +342,10 @@ export function dependenciesOf(
         path: typeof written === "string" ? ["depends_on"] : ["depends_on", index],
       };
     const [name, how] = one;
-    return { name, condition: typeof how === "string" ? how : how.condition, path: ["depends_on", name] };
+    const path = ["depends_on", name];
+    if (typeof how === "string") return { name, condition: how, path };
+    const { condition, on_failure } = how;
+    return on_failure === "continue" ? { name, condition, onFailure: on_failure, path } : { name, condition, path };
   });
   return [...new Map(all.map((one) => [one.name, one])).values()];
 }

@@ -144,9 +144,10 @@ export class SimCore {
   }
 
   #mayStart({ name, dependsOn }: Service): void {
-    for (const { name: needed, condition } of dependsOn) {
+    for (const dependency of dependsOn) {
+      const { name: needed, condition } = dependency;
       const other = this.supervisor.members.get(needed);
-      if (other === undefined || !isMet(condition, other))
+      if (other === undefined || !isMet(dependency, other))
         throw new Broken(9, `${name} is started, but ${needed} is not ${condition}`);
     }
     if (this.#world.staysDown(name)) throw new Broken(3, `${name} was stopped by a person and is started`);

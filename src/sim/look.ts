@@ -34,7 +34,7 @@ function waitsForSomething(world: World, name: string, { life, service }: Member
   if (world.unmet.has(name)) return; // It is told at the next look at conditions.
   const isBlocked = service.dependsOn.some((dependency) => {
     const other = members.get(dependency.name);
-    if (other === undefined || !isMet(dependency.condition, other)) return true;
+    if (other === undefined || !isMet(dependency, other)) return true;
     return other.life.restartDue || other.life.wanted === "down"; // About to go.
   });
   if (!isBlocked) throw new Broken(20, `${name} waits, and nothing is in the way`);

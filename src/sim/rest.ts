@@ -51,7 +51,7 @@ function runsAsWanted(world: World, { members }: Supervisor): void {
     if (life.wanted === "down" || at === "running" || at === "exited" || at === "fatal") continue;
     const isBlocked = service.dependsOn.some((dependency) => {
       const other = members.get(dependency.name);
-      return other === undefined || !isMet(dependency.condition, other);
+      return other === undefined || !isMet(dependency, other);
     });
     const isUnready = at === "starting" && service.policy.health !== null;
     if (at === "waiting" && isBlocked) continue;

@@ -2,7 +2,7 @@
  * What stands in the way of a start, who must be started with it, and who must end first. Pure questions about services
  * and their lives.
  */
-import type { DependencyCondition, Service } from "../plan/plan.ts";
+import type { Dependency, Service } from "../plan/plan.ts";
 import { isSuccess } from "../service/exit.ts";
 import { isEnding, type Life, runOf } from "../service/life.ts";
 
@@ -23,18 +23,24 @@ export function blockers(
   leaving: ReadonlyMap<string, unknown>,
   describe: (name: string) => string,
 ): string[] {
-  return service.dependsOn.flatMap(({ name, condition }) => {
+  return service.dependsOn.flatMap((dependency) => {
+    const { name, condition } = dependency;
     const member = members.get(name);
     if (member === undefined) return [`${name} to exist (no file in services.d describes it now)`];
     if (leaving.has(name)) return [`${name} to be restarted first`];
-    return isMet(condition, member) ? [] : [`${name} to be ${condition} (it is ${describe(name)})`];
+    return isMet(dependency, member) ? [] : [`${name} to be ${condition} (it is ${describe(name)})`];
   });
 }
 
-export function isMet(condition: DependencyCondition, { service, life }: Member): boolean {
+export function isMet(
+  { condition, onFailure }: Pick<Dependency, "condition" | "onFailure">,
+  { service, life }: Member,
+): boolean {
   const { state } = life;
   // Not for this machine: nobody waits for what will never be there.
   if (state.at === "skipped") return true;
+  // Another try of its own is still to come while it is in backoff; what a person stopped has not failed.
+  if (onFailure === "continue" && (state.at === "fatal" || state.at === "exited")) return true;
   switch (condition) {
     case "started":
       return (state.at === "starting" && state.spawned) || state.at === "running" || state.at === "exited";

@@ -18,6 +18,7 @@ import type {
   Hooks,
   JobPorts,
   Journal,
+  LastWords,
   Launch,
   Launcher,
   Prepared,
@@ -49,6 +50,8 @@ export interface Ports {
   readonly wishes: Wishes;
   readonly hooks: Hooks;
   readonly announcer: Announcer;
+  /** Absent: nobody can tell what a run said. */
+  readonly lastWords?: LastWords;
   /** Absent: services only. */
   readonly jobs?: JobPorts;
 }

@@ -29,7 +29,7 @@ import { Jobs } from "./jobs.ts";
 import { Loop, type Ports, type Supervised } from "./loop.ts";
 import { select } from "./selection.ts";
 import { takeOver } from "./takeover.ts";
-import { type Circumstances, next, stateWord, why } from "./wording.ts";
+import { type Circumstances, failureOf, next, stateWord, why } from "./wording.ts";
 
 export class Supervisor {
   readonly #ports: Ports;
@@ -609,7 +609,7 @@ export class Supervisor {
     const { service, life, process } = member;
     const { clock } = this.#ports;
     const now = clock.now();
-    const around = this.#circumstances(name, service);
+    const around = this.#circumstances(name, service, life);
     const { state } = life;
     const run = runOf(state);
     const health = state.at === "starting" || state.at === "running" ? state.health : null;
@@ -633,13 +633,15 @@ export class Supervisor {
     };
   }
 
-  #circumstances(name: string, service: Service): Circumstances {
+  #circumstances(name: string, service: Service, life: Life): Circumstances {
+    const failure = failureOf(life, service.policy);
     return {
       enabled: this.#isEnabled(service),
       autostart: service.autostart,
       stopped: stoppedWhy(this.#ports.wishes.of(name)),
       shuttingDown: this.isShuttingDown,
       endsAfter: this.#loop.endsAfter(name),
+      lastWords: failure === null ? null : (this.#ports.lastWords?.of(service, failure) ?? null),
     };
   }
 
@@ -674,7 +676,7 @@ export class Supervisor {
       const names = life.state.blockers.map((phrase) => phrase.split(" ")[0]);
       return names.length === 0 ? "about to start" : `WAITING for ${names.join(", ")}`;
     }
-    const around = this.#circumstances(name, service);
+    const around = this.#circumstances(name, service, life);
     const settled = life.state.at !== "starting" && !isEnding(life.state);
     const reason = settled ? `: ${why(life, service.policy, around, this.#ports.clock.now())}` : "";
     return `${stateWord(life.state)}${reason}`;

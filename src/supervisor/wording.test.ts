@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newLife, type State } from "../service/life.ts";
 import { hours, policyOf, simulate } from "../service/simulate.ts";
-import { type Circumstances, next, stateWord, why } from "./wording.ts";
+import { type Circumstances, failureOf, next, stateWord, why } from "./wording.ts";
 
 const around: Circumstances = {
   enabled: true,
@@ -84,6 +84,24 @@ test("an end tells how long the run was", () => {
   job.passes(hours(2));
   job.exits({ code: 3 });
   assert.equal(why(job.life, job.policy, around, job.now), "exit 3 after 2h");
+});
+
+test("a one-shot that failed tells its last words, a server does not", () => {
+  const job = simulate({ restart: "no" });
+  job.start();
+  job.exits({ code: 1 });
+  assert.equal(failureOf(job.life, job.policy)?.run, 1);
+  const said = { ...around, lastWords: "no such model" };
+  assert.match(why(job.life, job.policy, said, job.now), /^exit 1 after .*: no such model$/);
+
+  const good = simulate({ restart: "no" });
+  good.start();
+  good.exits({ code: 0 });
+  assert.equal(failureOf(good.life, good.policy), null);
+  const server = simulate({ restart: "always" });
+  server.start();
+  server.exits({ code: 1 });
+  assert.equal(failureOf(server.life, server.policy), null);
 });
 
 test("what KILL does not end is named", () => {

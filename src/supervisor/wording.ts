@@ -2,7 +2,7 @@
  * A life in words: what is so, why, and what happens next. Every state has an answer to both questions.
  */
 import { formatDuration } from "../plan/units.ts";
-import { describeExit } from "../service/exit.ts";
+import { describeExit, isSuccess } from "../service/exit.ts";
 import type { Instant, Life, State } from "../service/life.ts";
 import type { Policy } from "../service/policy.ts";
 import type { StateWord } from "./answers.ts";
@@ -20,11 +20,24 @@ export interface Circumstances {
   readonly shuttingDown: boolean;
   /** Who must end before it may be stopped. */
   readonly endsAfter: readonly string[];
+  /** Of the last run, if that failed (`failureOf`): the line that it ended with. */
+  readonly lastWords?: string | null;
+}
+
+/**
+ * The end before which last words tell why it is as it is: the last one of a one-shot, if it failed by itself. What a server says last is
+ * rarely the cause, and `svctl why` looks for that in all its lines.
+ */
+export function failureOf({ state, lastEnd, lastRun }: Life, policy: Policy): NonNullable<Life["lastEnd"]> | null {
+  if (policy.restart === "always" || lastEnd === null || lastEnd.run !== lastRun || lastEnd.blame !== null) return null;
+  if (state.at !== "backoff" && state.at !== "exited" && state.at !== "fatal") return null;
+  return isSuccess(lastEnd.exit, policy.successExitCodes) ? null : lastEnd;
 }
 
 /** Why it is in this state, without the state's own name. */
 export function why(life: Life, policy: Policy, around: Circumstances, now: Instant): string {
   const { state } = life;
+  const said = around.lastWords ? `: ${around.lastWords}` : "";
   switch (state.at) {
     case "stopped":
       return whyStopped(life, around);
@@ -44,7 +57,7 @@ export function why(life: Life, policy: Policy, around: Circumstances, now: Inst
     case "running":
       return whyRunning(life, state.health);
     case "backoff":
-      return `${failures(life)}${state.cause}`;
+      return `${failures(life)}${state.cause}${said}`;
     case "stopping":
       if (state.survivors.length > 0) return withstands(state.survivors);
       if (state.killed) return "does not end: KILL was sent to all of it and is repeated";
@@ -55,9 +68,9 @@ export function why(life: Life, policy: Policy, around: Circumstances, now: Inst
       return `${end}; ending what its main process left behind`;
     }
     case "exited":
-      return endedHow(life, describeExit(state.exit));
+      return `${endedHow(life, describeExit(state.exit))}${said}`;
     case "fatal":
-      return state.cause;
+      return `${state.cause}${said}`;
   }
 }
 
