@@ -31,6 +31,7 @@ const PROGRAMS = [
   ["src/check.ts", "check"], // What `svcd --check` loads.
   ["src/svctl.ts", "svctl"],
   ["src/score-cpu/main.ts", "score-cpu"],
+  ["src/provisioning/main.ts", "provision"],
 ];
 
 const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';
@@ -54,9 +55,17 @@ const { jobsJsonSchema, servicesJsonSchema, settingsJsonSchema } = await import(
 put("dist/services.schema.json", `${JSON.stringify(servicesJsonSchema(), null, 2)}\n`); // Shipped services.d files point there.
 put("dist/jobs.schema.json", `${JSON.stringify(jobsJsonSchema(), null, 2)}\n`);
 put("dist/settings.schema.json", `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`);
+const { provisioningJsonSchema } = await import("../src/provisioning/json-schema.ts");
+put("dist/provisioning.schema.json", `${JSON.stringify(provisioningJsonSchema(), null, 2)}\n`);
 const { openapi } = await import("../src/control/openapi.ts");
 put("dist/openapi.json", openapi(version));
-built.push("services.schema.json", "jobs.schema.json", "settings.schema.json", "openapi.json");
+built.push(
+  "services.schema.json",
+  "jobs.schema.json",
+  "settings.schema.json",
+  "provisioning.schema.json",
+  "openapi.json",
+);
 
 if (broken.length > 0) {
   console.error(`build: ${broken.join(" and ")} could not be built, see above`);

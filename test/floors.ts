@@ -51,7 +51,30 @@ const ARITHMETIC = [
   "src/plan/job-lint.ts", // For tests; svctl loads it from beside itself.
 ];
 
+/** The deciding half of provisioning: what is to be done, what an answer means, what is worth telling. */
+const PROVISIONING_DECIDES = [
+  ...["schema.ts", "step.ts", "variables.ts", "read.ts", "memory.ts", "secrets.ts", "sizes.ts", "progress.ts"],
+  ...["reply.ts", "result.ts", "hub-files.ts", "report.ts"],
+].map((file) => `src/provisioning/${file}`);
+
 const FLOORS: readonly Floor[] = [
+  {
+    parts: ["src/provisioning/json-schema.ts"],
+    may: [...GROUND, ...PROVISIONING_DECIDES],
+    why: "only the build makes schemas",
+    pure: true,
+  },
+  {
+    parts: PROVISIONING_DECIDES,
+    may: [...GROUND, ...PROVISIONING_DECIDES, "node:crypto", "node:path", "npm:valibot"],
+    why: "what provisioning decides it decides from text and numbers",
+    pure: true,
+  },
+  {
+    parts: ["src/provisioning/"],
+    may: [...GROUND, "src/keeper/lock.ts", "node:*"],
+    why: "provisioning is a program of its own: it needs no daemon",
+  },
   {
     parts: ["src/plan/json-schema.ts"],
     may: [...GROUND, "npm:yaml", "npm:valibot", "npm:@valibot/to-json-schema"],

@@ -38,7 +38,8 @@ const SPECS = {
   remove: { short: "r", says: "remove it" },
   interactive: { short: "i", says: "ask before it is removed" },
   user: { short: "u", value: "USER", says: "whose crontab; that of others only as root" },
-  "dry-run": { short: "n", says: "only say what is wrong with the file" },
+  "dry-run": { short: "n", says: "only say what would be done, or what is wrong with the file" },
+  again: { says: "do again what failed or changed; with STEP (or all) that step and all after it" },
   apply: { says: "do it (without: only say what would be done)" },
   machine: { value: "DIR", says: "take DIR for /, like a disk that is mounted there (default: this machine)" },
 } as const satisfies Record<string, Spec>;

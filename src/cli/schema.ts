@@ -6,12 +6,13 @@ import type { Call } from "./call.ts";
 import { EXIT, Failure, usage } from "./failure.ts";
 
 export const details = `
-Of the files in services.d; with \`jobs\` of the YAML files in cron.d, with \`settings\` of svcd.yaml. Editors with YAML support
+Of the files in services.d; with \`jobs\` of the YAML files in cron.d, with \`settings\` of svcd.yaml, with
+\`provisioning\` of the files in provisioning.d. Editors with YAML support
 check and complete a file whose first line names the schema:
   svctl schema jobs > jobs.schema.json
   # yaml-language-server: $schema=./jobs.schema.json`;
 
-export const KINDS = ["services", "jobs", "settings"] as const;
+export const KINDS = ["services", "jobs", "settings", "provisioning"] as const;
 
 export async function run(call: Call): Promise<number> {
   const [kind = "services"] = call.words;

@@ -56,7 +56,8 @@ export function settingsJsonSchema(): JsonSchema {
   };
 }
 
-function converted(shape: Shape<unknown>): Record<string, unknown> {
+/** JSON Schema of a shape of ours; `condition` is defined once. */
+export function converted(shape: Shape<unknown>): Record<string, unknown> {
   return toJsonSchema(shape, {
     target: "draft-07",
     errorMode: "throw",

@@ -51,7 +51,7 @@ function variableFlaw(name: string): Flaw | null {
 /** A command as text (split like a shell does, no shell runs) or as a list of words. */
 export const command = either({ text: template(), list: list(argument()) });
 
-const environment = either({
+export const environment = either({
   map: table(variable(), variableFlaw),
   list: list(assignment()),
 });
@@ -67,7 +67,7 @@ function assignment(): Shape<[string, string | null]> {
   });
 }
 
-const envFile = either({
+export const envFile = either({
   text: template(),
   map: closed({
     path: described("The file.", template()),
@@ -75,7 +75,7 @@ const envFile = either({
   }),
 });
 
-const oneOrMore = <T>(one: Shape<T>): Shape<T | T[]> => either({ text: one, list: list(one) });
+export const oneOrMore = <T>(one: Shape<T>): Shape<T | T[]> => either({ text: one, list: list(one) });
 
 const variableName = parsed(v.pipe(v.string(), v.regex(VARIABLE_NAME)), "the name of a variable", (written) => {
   const flaw = variableFlaw(written);
