@@ -15,3 +15,18 @@ export function withFileLimit(bytes: number, act: () => void): void {
     process.off("SIGXFSZ", ignore);
   }
 }
+
+/** The same for what takes its time. */
+export async function withFileLimitAsync<T>(bytes: number, act: () => Promise<T>): Promise<T> {
+  const ignore = (): void => {};
+  process.on("SIGXFSZ", ignore);
+  const limit = (value: string): void =>
+    assert.equal(spawnSync("prlimit", ["--pid", `${process.pid}`, `--fsize=${value}:`]).status, 0);
+  limit(`${bytes}`);
+  try {
+    return await act();
+  } finally {
+    limit("unlimited");
+    process.off("SIGXFSZ", ignore);
+  }
+}

@@ -328,7 +328,7 @@ class Part {
   readonly #isHashed: boolean;
 
   constructor(folder: string, { url, to, sha256 }: Download) {
-    const key = createHash("sha256").update(`${url}\n${to}\n${sha256}`).digest("hex").slice(0, 16);
+    const key = createHash("sha256").update(`${url}\n${to}`).digest("hex").slice(0, 16);
     this.path = join(folder, `.svcd-${key}.part`);
     this.#metaPath = `${this.path}.json`;
     this.#isHashed = sha256 !== null;
