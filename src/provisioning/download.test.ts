@@ -269,6 +269,14 @@ test("a folder as the place takes the server's name for the file, and never one 
   assert.equal(fileNameIn('attachment; filename=".."'), null);
 });
 
+test("a name and password in the URL are sent as the server wants them", async () => {
+  await using server = await FakeServer.open();
+  const { dir, around } = set();
+  const url = server.on("/m", { body: "x" }).replace("://", "://me:p%40ss@");
+  assert.ok((await download(what(url, join(dir, "m")), around)).ok);
+  assert.equal(server.asked[0]?.authorization, `Basic ${Buffer.from("me:p@ss").toString("base64")}`);
+});
+
 test("headers go to the server that was named, and not to the one it sends us to", async () => {
   await using first = await FakeServer.open();
   await using second = await FakeServer.open();

@@ -1,16 +1,13 @@
 /**
  * One file over HTTP, whatever the network does. Bytes go to a file beside the place, which the next run finds again; only a
  * whole one, with the right SHA-256 where that is known, is renamed to its place.
- *
- *   dir/.svcd-3f9a….part        what is here
- *   dir/.svcd-3f9a….part.json   what it is a part of: the server's word for the version (ETag), and how long it shall be
  */
-import { createHash, type Hash } from "node:crypto";
-import { createReadStream, readFileSync, rmSync, statSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Around, delayMs, pause } from "./around.ts";
-import { flushFolder, refusedByDisk, replaceFile, tooSmall } from "./disk.ts";
+import { networkFailure, requestFor, Watchdog } from "./connection.ts";
+import { refusedByDisk, tooSmall } from "./disk.ts";
+import { fileSize, Part, sha256Of } from "./part.ts";
 import { isHtmlPage, judge, looksLikeHtml } from "./reply.ts";
 import { type Failed, failure, Interrupted, type Result } from "./result.ts";
 import { inBytes, inTime } from "./sizes.ts";
@@ -90,17 +87,13 @@ async function oneTry(what: Download, folder: string, part: Part, around: Around
   const onStop = (): void => connection.abort(new Interrupted());
   around.stop.addEventListener("abort", onStop);
   try {
-    const headers: Record<string, string> = {
-      "user-agent": "svcd-provision",
-      "accept-encoding": "identity",
-      ...what.headers,
-    };
+    const { url, headers } = requestFor(what);
     if (have > 0) {
       headers["range"] = `bytes=${have}-`;
       const validator = meta?.etag ?? meta?.lastModified ?? null;
       if (validator !== null) headers["if-range"] = validator;
     }
-    const response = await fetch(what.url, { headers, signal: connection.signal, redirect: "follow" });
+    const response = await fetch(url, { headers, signal: connection.signal, redirect: "follow" });
     giveUp.feed();
     const reply = {
       status: response.status,
@@ -243,210 +236,4 @@ export function fileNameIn(disposition: string | null): string | null {
   }
   const last = name?.split(/[/\\]/).at(-1)?.trim() ?? "";
   return last === "" || last === "." || last === ".." || last.includes("\0") ? null : last;
-}
-
-function networkFailure(error: unknown, url: string): Failed {
-  const cause = (error as Error & { cause?: NodeJS.ErrnoException }).cause;
-  const host = URL.canParse(url) ? new URL(url).host : url;
-  const code = cause?.code ?? (error as NodeJS.ErrnoException).code ?? "";
-  const said = cause?.message || (error as Error).message;
-  switch (code) {
-    case "ENOTFOUND":
-      return failure(`there is no host ${host}`, "correct the URL; see /etc/resolv.conf");
-    case "EAI_AGAIN":
-      return failure(`the name ${host} cannot be looked up at the moment`, "see /etc/resolv.conf, and the network");
-    case "ECONNREFUSED":
-      return failure(`${host} refuses connections`);
-    case "ECONNRESET":
-    case "UND_ERR_SOCKET":
-    case "EPIPE":
-      return failure(`${host} closed the connection (${said})`);
-    default:
-      return failure(`${host}: ${said}${code === "" || said.includes(code) ? "" : ` (${code})`}`);
-  }
-}
-
-/** Aborts a connection on which nothing comes any more. */
-class Watchdog {
-  readonly #ms: number;
-  readonly #connection: AbortController;
-  #timer: NodeJS.Timeout;
-  hasBarked = false;
-
-  constructor(ms: number, connection: AbortController) {
-    this.#ms = ms;
-    this.#connection = connection;
-    this.#timer = setTimeout(() => this.#bark(), ms);
-  }
-
-  feed(): void {
-    this.#timer.refresh();
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #bark(): void {
-    this.hasBarked = true;
-    this.#connection.abort(new Error(`nothing came for ${this.#ms} ms`));
-  }
-}
-
-interface Meta {
-  readonly etag: string | null;
-  readonly lastModified: string | null;
-  readonly total: number | null;
-  /** How the server calls the file. */
-  readonly name: string | null;
-  /** So much has been flushed, in this boot; after the next one no more than that is certain. */
-  readonly settled?: number;
-  readonly boot?: string;
-}
-
-/** What a machine that stops may cost: a few seconds of a fast line. */
-const SETTLE_EACH_BYTES = 256 * 1024 * 1024;
-
-const BOOT = bootId();
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "";
-  }
-}
-
-/** What is here of a file. */
-class Part {
-  readonly path: string;
-  readonly #metaPath: string;
-  /** Of the first `#hashed` bytes, so that what comes in one go is read only once. */
-  #hash: Hash | null;
-  #hashed = 0;
-  #settled = 0;
-  readonly #isHashed: boolean;
-
-  constructor(folder: string, { url, to, sha256 }: Download) {
-    const key = createHash("sha256").update(`${url}\n${to}`).digest("hex").slice(0, 16);
-    this.path = join(folder, `.svcd-${key}.part`);
-    this.#metaPath = `${this.path}.json`;
-    this.#isHashed = sha256 !== null;
-    this.#hash = null;
-  }
-
-  get size(): number {
-    return fileSize(this.path) ?? 0;
-  }
-
-  /** null: nobody knows what is here, so it is nothing. */
-  meta(): Meta | null {
-    try {
-      const read = JSON.parse(readFileSync(this.#metaPath, "utf8")) as Partial<Meta>;
-      const textOf = (value: unknown): string | null => (typeof value === "string" ? value : null);
-      const total = typeof read.total === "number" ? read.total : null;
-      if (total !== null && this.size > total) return null;
-      const settled = typeof read.settled === "number" ? read.settled : 0;
-      const { etag, lastModified, name, boot } = read;
-      return {
-        etag: textOf(etag),
-        lastModified: textOf(lastModified),
-        total,
-        name: textOf(name),
-        settled,
-        boot: textOf(boot) ?? "",
-      };
-    } catch {
-      return null;
-    }
-  }
-
-  /** Bytes from the beginning that are certainly what the server sent. */
-  usable({ settled = 0, boot }: Meta): number {
-    return boot === BOOT ? this.size : Math.min(settled, this.size);
-  }
-
-  async settle(file: FileHandle, at: number): Promise<void> {
-    if (at - this.#settled < SETTLE_EACH_BYTES) return;
-    await file.datasync();
-    this.#settled = at;
-    const meta = this.meta();
-    if (meta !== null) replaceFile(this.#metaPath, JSON.stringify({ ...meta, settled: at }), { durable: false });
-  }
-
-  /** What was here is over before the word about the new is there: never do the two belong to different files. */
-  begin(meta: Meta): void {
-    this.forget();
-    replaceFile(this.#metaPath, JSON.stringify({ ...meta, settled: 0, boot: BOOT }), { durable: false });
-  }
-
-  forget(): void {
-    this.#hash = null;
-    this.#hashed = 0;
-    this.#settled = 0;
-    for (const path of [this.#metaPath, this.path]) rmQuietly(path);
-  }
-
-  async openAt(from: number): Promise<FileHandle> {
-    const file = await open(this.path, from === 0 ? "w" : "r+", 0o600);
-    await file.truncate(from);
-    if (from === 0) {
-      this.#hash = this.#isHashed ? createHash("sha256") : null;
-      this.#hashed = 0;
-    }
-    return file;
-  }
-
-  async write(file: FileHandle, chunk: Uint8Array, at: number): Promise<number> {
-    let done = 0;
-    while (done < chunk.length) {
-      const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at + done);
-      done += bytesWritten;
-    }
-    if (this.#hash !== null && this.#hashed === at) {
-      this.#hash.update(chunk);
-      this.#hashed += chunk.length;
-    }
-    return at + done;
-  }
-
-  async sha256(around: Around): Promise<string> {
-    if (this.#hash !== null && this.#hashed === this.size) return this.#hash.copy().digest("hex");
-    return await sha256Of(this.path, around);
-  }
-
-  async moveTo(path: string, executable: boolean): Promise<void> {
-    const file = await open(this.path, "r+");
-    try {
-      await file.chmod((executable ? 0o777 : 0o666) & ~process.umask());
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(this.path, path);
-    flushFolder(dirname(path));
-    await rm(this.#metaPath, { force: true });
-  }
-}
-
-export async function sha256Of(path: string, { stop }: Pick<Around, "stop">): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    if (stop.aborted) throw new Interrupted();
-    hash.update(chunk as Buffer);
-  }
-  return hash.digest("hex");
-}
-
-function fileSize(path: string): number | null {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat?.isFile() ? stat.size : null;
-}
-
-function rmQuietly(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // What cannot be removed cannot be written either, and that is told.
-  }
 }

@@ -440,7 +440,7 @@ test("asked to end, a program gets TERM and time, and the step is neither done n
     },
   );
   await assert.rejects(running, Interrupted);
-  assert.deepEqual(said, ["up", "bye"]);
+  assert.deepEqual([said[0], said.at(-1)], ["up", "bye"]); // Between them the shell may tell of its own child.
 });
 
 test("a program that leaves something in the background ends all the same", async () => {

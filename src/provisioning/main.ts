@@ -63,6 +63,7 @@ async function run(): Promise<void> {
   const env = ownEnvironment(process.env);
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+  process.on("SIGXFSZ", () => {}); // A file that may not grow is a write that fails, and told as that.
   const isInstalledAsRoot = words.root === null && process.getuid?.() === 0;
   const status = await provision(stepsHere(where, env), {
     store,

@@ -5,6 +5,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Around } from "./around.ts";
+import { requestFor } from "./connection.ts";
 import { freeBytes, LEFT_TO_OTHERS } from "./disk.ts";
 import { nearestFolder, snapshotOf } from "./hub.ts";
 import { type Failed, failure, Interrupted } from "./result.ts";
@@ -59,8 +60,8 @@ async function sizeOf({ work }: Step, around: Around): Promise<number | null> {
   const at = work.to.endsWith("/") ? undefined : statSync(work.to, { throwIfNoEntry: false });
   try {
     const signal = AbortSignal.any([around.stop, AbortSignal.timeout(ASK_WITHIN_MS)]);
-    const headers = { "user-agent": "svcd-provision", "accept-encoding": "identity", ...work.headers };
-    const { status, headers: found } = await fetch(work.url, { method: "HEAD", signal, headers });
+    const { url, headers } = requestFor(work);
+    const { status, headers: found } = await fetch(url, { method: "HEAD", signal, headers });
     const size = Number(found.get("content-length") ?? Number.NaN);
     // The part that is here already is small beside what an old part and a new file would take; it is not counted.
     return status === 200 && Number.isSafeInteger(size) && at?.size !== size ? size : null;
