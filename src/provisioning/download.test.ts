@@ -264,7 +264,8 @@ test("a folder as the place takes the server's name for the file, and never one 
     around,
   );
   await download(what(server.on("/files/b%20c.bin?sig=1", { body: "x" }), `${join(dir, "models")}/`), around);
-  assert.deepEqual(readdirSync(join(dir, "models")).sort(), ["b c.bin", "evil.bin"]);
+  await download(what(server.on("/e.bin", { body: "x" }), join(dir, "models")), around); // A folder, as it turns out.
+  assert.deepEqual(readdirSync(join(dir, "models")).sort(), ["b c.bin", "e.bin", "evil.bin"]);
   assert.equal(fileNameIn("attachment; filename*=UTF-8''a%2Fb.bin"), "b.bin");
   assert.equal(fileNameIn('attachment; filename=".."'), null);
 });

@@ -2,6 +2,7 @@
  * One file over HTTP, whatever the network does. Bytes go to a file beside the place, which the next run finds again; only a
  * whole one, with the right SHA-256 where that is known, is renamed to its place.
  */
+import { statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Around, delayMs, pause } from "./around.ts";
@@ -36,7 +37,9 @@ const STALL_MS = 60_000;
 const WORTHWHILE_BYTES = 1024 * 1024;
 
 /** Throws `Interrupted` only. */
-export async function download(what: Download, around: Around): Promise<Result> {
+export async function download(written: Download, around: Around): Promise<Result> {
+  const isFolder = !written.to.endsWith("/") && statSync(written.to, { throwIfNoEntry: false })?.isDirectory();
+  const what = isFolder ? { ...written, to: `${written.to}/` } : written;
   const folder = what.to.endsWith("/") ? what.to.replace(/(?<=.)\/+$/, "") : dirname(what.to);
   try {
     await mkdir(folder, { recursive: true });

@@ -42,6 +42,7 @@ const ASK_WITHIN_MS = 30_000;
 
 export async function huggingface(work: Hub, step: Step, around: Around): Promise<Result> {
   const { env } = step;
+  if (/^(1|true|yes|on)$/i.test(env["HF_HUB_OFFLINE"] ?? "")) return offline(work, env);
   const asked = await snapshotOf(work, step, around);
   if ("ok" in asked) return asked;
   const files = wantedFiles(asked.files, work);
@@ -50,7 +51,8 @@ export async function huggingface(work: Hub, step: Step, around: Around): Promis
   }
   const missing = missingOf(files, asked, work, env);
   const total = sizeOf(files);
-  const lacks = tooSmall(nearestFolder(rootOf(work, env)), missing.bytes);
+  const begun = halvesIn(work.to === null ? join(rootOf(work, env), "blobs") : work.to);
+  const lacks = tooSmall(nearestFolder(rootOf(work, env)), Math.max(0, missing.bytes - begun));
   if (lacks !== null) return lacks;
   if (missing.files.length > 0) {
     around.say(`${missing.files.length} of ${files.length} files are missing, ${inBytes(missing.bytes)}`);
@@ -67,6 +69,15 @@ export async function huggingface(work: Hub, step: Step, around: Around): Promis
     if (disk !== null) return disk;
     throw error;
   }
+}
+
+/** Nobody is asked: what is in the cache is what there is. */
+function offline(work: Hub, env: Env): Result {
+  const ref = join(rootOf(work, env), "refs", work.revision);
+  const commit = existsSync(ref) ? readFileSync(ref, "utf8").trim() : work.revision;
+  const place = work.to ?? join(rootOf(work, env), "snapshots", commit);
+  if (existsSync(place)) return { ok: true, note: `HF_HUB_OFFLINE is set: ${place} is taken as it is` };
+  return failure(`HF_HUB_OFFLINE is set, and ${place} is not there`, "unset it for the first download", true);
 }
 
 /** What is to come, and that we may have it. Of use before anything else is done, too. */
@@ -282,6 +293,15 @@ function isWhole(place: string, file: HubFile): boolean {
 function missingOf(files: readonly HubFile[], _: Snapshot, work: Hub, env: Env): { files: HubFile[]; bytes: number } {
   const missing = files.filter((file) => !isWhole(placeOf(file, work, env), file));
   return { files: missing, bytes: sizeOf(missing) };
+}
+
+/** Bytes of what was begun, by us or by the tool of Hugging Face: they are on the disk already. */
+function halvesIn(folder: string): number {
+  const halves = readdirQuietly(folder).filter(({ name }) => /\.(part|incomplete)$/.test(name));
+  return halves.reduce(
+    (sum, { name }) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+    0,
+  );
 }
 
 function sizeOf(files: readonly HubFile[]): number {

@@ -2,12 +2,22 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Around } from "./around.ts";
 import { FakeServer } from "./fake-server.ts";
+import { Part } from "./part.ts";
 import { perform } from "./perform.ts";
 import { preflight } from "./preflight.ts";
 import { runProgram } from "./program.ts";
@@ -385,6 +395,44 @@ test("`hf` fetches where it is, with the words that were written, and the growth
   assert.deepEqual(bench.calls, ["hf download o/m --revision main --repo-type model --include *.json --include sub/*"]);
   assert.ok(bench.seen.some(({ bytes, total }) => bytes >= 150_000 && total === WEIGHTS.length + CONFIG.length));
 });
+
+test("offline, what is in the cache is taken, and what is not is told", async () => {
+  await using server = await FakeServer.open();
+  hub(server);
+  const bench = new Bench({ HF_ENDPOINT: server.origin, HF_HUB_OFFLINE: "1" });
+  bench.env["HF_HOME"] = join(bench.dir, "hf");
+  assert.match(causeOf(await bench.do(MODEL)), /HF_HUB_OFFLINE is set, and .*snapshots\/main is not there/);
+  assert.ok((await bench.do(MODEL, { tries: 3, env: { ...bench.env, HF_HUB_OFFLINE: "" } })).ok);
+  const asked = server.asked.length;
+  assert.ok((await bench.do(MODEL)).ok);
+  assert.equal(server.asked.length, asked);
+});
+
+test("what is half here is not counted as missing when the disk is measured", async () => {
+  await using server = await FakeServer.open();
+  const bench = new Bench();
+  const free = statfsSync(bench.dir);
+  // A file that fits only because most of it is here (a sparse part: its length is what counts).
+  const size = free.bavail * free.bsize + 1_000_000_000;
+  const url = server.on("/m", { headers: { "content-length": String(size) } });
+  const work = {
+    kind: "download",
+    url,
+    to: join(bench.dir, "m"),
+    sha256: null,
+    headers: {},
+    html: false,
+    executable: false,
+  } as const;
+  assert.match((await preflight([bench.step(work)], bench.around()))?.failed.cause ?? "", /disk is too small/);
+  truncateTo(new Part(bench.dir, work).path, size - 1_000_000);
+  assert.equal(await preflight([bench.step(work)], bench.around()), null);
+});
+
+function truncateTo(path: string, bytes: number): void {
+  writeFileSync(path, "");
+  truncateSync(path, bytes);
+}
 
 // --- run and script --------------------------------------------------------------------------------------------------------
 

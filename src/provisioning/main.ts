@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { places } from "../places.ts";
 import { formatMistake } from "../plan/mistake.ts";
 import { suggestion } from "../plan/suggest.ts";
@@ -61,6 +61,7 @@ switch (words.command) {
 
 async function run(): Promise<void> {
   const env = ownEnvironment(process.env);
+  process.chdir(dirname(where.services)); // Where svcd starts it, and relative paths begin.
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stop.abort());
   process.on("SIGXFSZ", () => {}); // A file that may not grow is a write that fails, and told as that.

@@ -23,7 +23,8 @@ export async function perform(step: Step, work: Work, doneBefore: string | null,
   const within = { ...around, stop };
   try {
     if (step.unless !== null) {
-      const { code } = await runProgram({ argv: step.unless, env: step.env, cwd: "/", onLine: () => {} }, within);
+      const cwd = "cwd" in work ? work.cwd : process.cwd();
+      const { code } = await runProgram({ argv: step.unless, env: step.env, cwd, onLine: () => {} }, within);
       if (code === 0) return { ok: true, skipped: true, note: "its `unless:` holds" };
     }
     return await withTries(step, work, doneBefore, within);

@@ -8,6 +8,7 @@ import type { Around } from "./around.ts";
 import { requestFor } from "./connection.ts";
 import { freeBytes, LEFT_TO_OTHERS } from "./disk.ts";
 import { nearestFolder, snapshotOf } from "./hub.ts";
+import { Part } from "./part.ts";
 import { type Failed, failure, Interrupted } from "./result.ts";
 import { inBytes } from "./sizes.ts";
 import type { Step } from "./step.ts";
@@ -23,7 +24,7 @@ export async function preflight(
 ): Promise<{ readonly step: Step; readonly failed: Failed } | null> {
   const careful = steps.filter(({ onFailure, creates }) => onFailure === "stop" && creates === null);
   for (const step of careful) {
-    if (step.work?.kind !== "huggingface") continue;
+    if (step.work?.kind !== "huggingface" || step.env["HF_HUB_OFFLINE"]) continue;
     const asked = await snapshotOf(step.work, { ...step, tries: 1 }, around);
     if ("ok" in asked && asked.permanent) return { step, failed: asked };
   }
@@ -39,7 +40,7 @@ async function whatDoesNotFit(steps: readonly Step[], around: Around) {
     for (const [at, step] of some.entries()) {
       const size = sizes[at];
       if (size === null || size === undefined || step.work?.kind !== "download") continue;
-      const folder = nearestFolder(step.work.to.endsWith("/") ? step.work.to : dirname(step.work.to));
+      const folder = nearestFolder(folderOf(step.work.to));
       const { dev } = statSync(folder);
       const need = needs.get(dev) ?? { bytes: 0, count: 0, folder };
       needs.set(dev, { ...need, bytes: need.bytes + size, count: need.count + 1 });
@@ -54,6 +55,10 @@ async function whatDoesNotFit(steps: readonly Step[], around: Around) {
   return null;
 }
 
+function folderOf(to: string): string {
+  return to.endsWith("/") ? to.replace(/(?<=.)\/+$/, "") : dirname(to);
+}
+
 /** What it will still write; null: nobody knows, or it is there already. */
 async function sizeOf({ work }: Step, around: Around): Promise<number | null> {
   if (work?.kind !== "download") return null;
@@ -63,8 +68,9 @@ async function sizeOf({ work }: Step, around: Around): Promise<number | null> {
     const { url, headers } = requestFor(work);
     const { status, headers: found } = await fetch(url, { method: "HEAD", signal, headers });
     const size = Number(found.get("content-length") ?? Number.NaN);
-    // The part that is here already is small beside what an old part and a new file would take; it is not counted.
-    return status === 200 && Number.isSafeInteger(size) && at?.size !== size ? size : null;
+    if (status !== 200 || !Number.isSafeInteger(size) || at?.size === size) return null;
+    // What is here of it is on the disk already.
+    return Math.max(0, size - new Part(folderOf(work.to), work).size);
   } catch {
     if (around.stop.aborted) throw new Interrupted();
     return null;

@@ -42,6 +42,8 @@ export function runProgram(
 ): Promise<Ended> {
   return new Promise((done, fail) => {
     if (stop.aborted) return fail(new Interrupted());
+    if (!existsSync(cwd))
+      return done({ code: null, signal: null, lines: [], refused: `the folder ${cwd} is not there` });
     const lines: string[] = [];
     const tell = (line: string): void => {
       const shown = redact(line);

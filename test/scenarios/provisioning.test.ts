@@ -164,13 +164,23 @@ EOF
 `;
   const url = server.on("/setup.sh", { status: 500 }, { body: script, type: "text/plain" });
   const box = boxWith(t, null, { "vllm.yaml": SERVER }, { env: { PROVISIONING_SCRIPT: url } });
-  const follow = box.follow(t, "logs", "-f", "provisioning");
   await box.start();
+  const follow = box.follow(t, "logs", "-f", "provisioning");
   await box.until("extra", "RUNNING");
   await box.until("vllm", "RUNNING");
   assert.deepEqual(markers(box), [".provisioning_complete"]);
   assert.match(box.log("provisioning"), /HTTP 500[\s\S]*\nhello from provisioning\n[\s\S]*\ncomplete: 1 step in/);
-  assert.ok(follow.text === "" || !follow.text.includes("undefined"));
+  await box.becomes("who follows the log has read it", () => follow.text.includes("hello from provisioning\n"));
+  // A shell that knows nothing of the variable sees what svcd sees.
+  const shell = await box.run("env", [
+    "-u",
+    "PROVISIONING_SCRIPT",
+    join(box.bin, "svctl"),
+    "--root",
+    box.root,
+    "provision",
+  ]);
+  assert.match(shell.stdout, /1 {2}script setup\.sh +done/);
 
   const gets = server.gets("/setup.sh").length;
   await box.svctl("restart", "provisioning");
