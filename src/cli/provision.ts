@@ -13,7 +13,7 @@ import { plainLines } from "./text.ts";
 export const details = `
 Steps stand in provisioning.d/*.yaml (docs/provisioning.md). What is done stays done; a run goes on where the last one failed.
   svctl provision --dry-run         what a run would do, step by step
-  svctl provision --again           do what failed or changed, also when only the content of PROVISIONING_SCRIPT has
+  svctl provision --again           do what failed or changed (PROVISIONING_SCRIPT: its content, too)
   svctl provision --again STEP      from this step on, by its name or number; all: everything
   svctl logs -f provisioning        what it says meanwhile`;
 

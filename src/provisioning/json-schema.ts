@@ -3,9 +3,12 @@ import { converted, type JsonSchema } from "../plan/json-schema.ts";
 import { provisioningShape } from "./schema.ts";
 
 export function provisioningJsonSchema(): JsonSchema {
+  const { $defs, $schema, ...shape } = converted(provisioningShape);
   return {
+    $schema,
     title: "svcd provisioning",
     description: "A file in provisioning.d: steps that set the machine up, each done once.",
-    ...converted(provisioningShape),
+    ...shape,
+    definitions: $defs,
   };
 }

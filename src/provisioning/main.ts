@@ -8,7 +8,7 @@ import { dirname, resolve } from "node:path";
 import { places } from "../places.ts";
 import { formatMistake } from "../plan/mistake.ts";
 import { suggestion } from "../plan/suggest.ts";
-import { Markers } from "./markers.ts";
+import { Markers, markerFolders } from "./markers.ts";
 import { stepMeant } from "./memory.ts";
 import { provision, STATUS } from "./provision.ts";
 import { dryRun, type Report, report, table } from "./report.ts";
@@ -65,10 +65,9 @@ async function run(): Promise<void> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stop.abort());
   process.on("SIGXFSZ", () => {}); // A file that may not grow is a write that fails, and told as that.
-  const isInstalledAsRoot = words.root === null && process.getuid?.() === 0;
   const status = await provision(stepsHere(where, env), {
     store,
-    markers: new Markers(where.state, isInstalledAsRoot),
+    markers: new Markers(markerFolders(where.state, words.root, process.getuid?.() ?? 0)),
     stop: stop.signal,
     say,
     draw,

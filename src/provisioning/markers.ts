@@ -10,11 +10,16 @@ import { join } from "node:path";
 
 export type Outcome = "complete" | "failed";
 
+/** `root`: everything of svcd is below it; null: the installed places. */
+export function markerFolders(stateDir: string, root: string | null, uid: number): string[] {
+  return root === null && uid === 0 ? [stateDir, "/"] : [stateDir];
+}
+
 export class Markers {
   readonly #folders: readonly string[];
 
-  constructor(stateDir: string, isInstalledAsRoot: boolean) {
-    this.#folders = isInstalledAsRoot ? [stateDir, "/"] : [stateDir];
+  constructor(folders: readonly string[]) {
+    this.#folders = folders;
   }
 
   begin(): void {
