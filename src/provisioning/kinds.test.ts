@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statfsSync,
   truncateSync,
   writeFileSync,
@@ -142,7 +143,7 @@ test("uv is taken where it is, and makes the environment that is not there", asy
   assert.deepEqual(
     bench.calls.map((call) => call.replaceAll(bench.dir, "")),
     [
-      "uv venv --seed --clear /venv",
+      "uv venv --seed /venv",
       "uv pip install --python /venv/bin/python vllm==0.11.0 -r r.txt",
       "uv pip install --python /venv/bin/python vllm==0.11.0 -r r.txt",
     ],
@@ -154,17 +155,37 @@ test("without uv it is the pip of the environment; without an environment that o
   const venv = join(bench.dir, "venv");
   bench.env["PATH"] = `${bench.dir}/bin`;
   const make = `mkdir -p ${venv}/bin; cp ${bench.dir}/bin/python3 ${venv}/bin/python`;
-  bench.program("python3", `export PATH=/usr/bin:/bin; case "$*" in *" --clear "*) ${make};; esac`);
+  bench.program("python3", `export PATH=/usr/bin:/bin; case "$*" in *"-m venv"*) ${make};; esac`);
   assert.ok((await bench.do({ kind: "pip", words: ["numpy"], venv })).ok);
   assert.ok((await bench.do({ kind: "pip", words: ["numpy"], venv: null })).ok);
   assert.deepEqual(
     bench.calls.map((call) => call.replaceAll(bench.dir, "")),
     [
-      "python3 -m venv --clear /venv",
+      "python3 -m venv /venv",
       "python3 -m pip install --no-input --disable-pip-version-check numpy",
       "python3 -m pip install --no-input --disable-pip-version-check numpy",
     ],
   );
+});
+
+test("a folder that is no environment is never cleared to make one; a half-made one is", async () => {
+  const bench = new Bench();
+  const venv = join(bench.dir, "work");
+  mkdirSync(venv);
+  writeFileSync(join(venv, "thesis.txt"), "years");
+  bench.program(
+    "uv",
+    `case "$1" in venv) mkdir -p ${venv}/bin; test -e ${bench.dir}/go || exit 1; touch ${venv}/bin/python;; esac`,
+  );
+  const work: Work = { kind: "pip", words: ["x"], venv };
+  assert.match(causeOf(await bench.do(work)), /work is there, and is no Python environment/);
+  assert.equal(readFileSync(join(venv, "thesis.txt"), "utf8"), "years");
+  rmSync(join(venv, "thesis.txt"));
+  assert.equal((await bench.do(work)).ok, false);
+  writeFileSync(join(venv, "bin/half"), "");
+  writeFileSync(join(bench.dir, "go"), "");
+  assert.ok((await bench.do(work)).ok);
+  assert.equal(existsSync(join(venv, "bin/half")), false);
 });
 
 test("a Python that belongs to the system is told apart from a package that does not exist", async () => {

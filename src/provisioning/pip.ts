@@ -1,12 +1,12 @@
 /**
  * Python packages, by uv or pip, into an environment that is made if it is not there.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Around } from "./around.ts";
 import { onPath } from "./on-path.ts";
 import { describeFailure, type Ended, runProgram } from "./program.ts";
-import { failure, type Result } from "./result.ts";
+import { type Failed, failure, type Result } from "./result.ts";
 import type { Step, Work } from "./step.ts";
 
 type Of = Extract<Work, { kind: "pip" }>;
@@ -18,14 +18,8 @@ export async function pip(work: Of, env: Env, around: Around): Promise<Result> {
   const run = (argv: readonly string[]): Promise<Ended> => runProgram({ argv, env, cwd: process.cwd() }, around);
   const { venv, words } = work;
   if (venv !== null && !existsSync(join(venv, "bin/python"))) {
-    const python = onPath("python3", env) === null ? "python" : "python3";
-    around.say(`making the Python environment ${venv}`);
-    // What was cut off while it was made is made anew: nothing was installed into it yet.
-    const made = await run(
-      uv === null ? [python, "-m", "venv", "--clear", venv] : [uv, "venv", "--seed", "--clear", venv],
-    );
-    if (made.code !== 0)
-      return failure(describeFailure("making the Python environment", made), VENV_FIX, made.refused !== null);
+    const made = await makeVenv(venv, uv, env, run, around);
+    if (made !== null) return made;
   }
   const python = venv === null ? null : join(venv, "bin/python");
   const argv =
@@ -51,6 +45,32 @@ export async function pip(work: Of, env: Env, around: Around): Promise<Result> {
   if (unknown !== null)
     return failure(cause, "correct its name and version, or name its index: `--index-url URL`", true);
   return failure(cause, null, ended.refused !== null);
+}
+
+/** null: it is there. Only what we have begun ourselves is cleared: a wrong path must not cost anybody's files. */
+async function makeVenv(
+  venv: string,
+  uv: string | null,
+  env: Env,
+  run: (argv: readonly string[]) => Promise<Ended>,
+  around: Around,
+): Promise<Failed | null> {
+  const begun = join(dirname(venv), `.svcd-${basename(venv)}.venv`);
+  const isOurs = existsSync(begun) || existsSync(join(venv, "pyvenv.cfg"));
+  if (!isOurs && existsSync(venv) && readdirSync(venv).length > 0) {
+    return failure(`${venv} is there, and is no Python environment`, "move it away, or name another `venv:`", true);
+  }
+  around.say(`making the Python environment ${venv}`);
+  mkdirSync(dirname(venv), { recursive: true });
+  writeFileSync(begun, "");
+  rmSync(venv, { recursive: true, force: true });
+  const python = onPath("python3", env) === null ? "python" : "python3";
+  const made = await run(uv === null ? [python, "-m", "venv", venv] : [uv, "venv", "--seed", venv]);
+  if (made.code !== 0) {
+    return failure(describeFailure("making the Python environment", made), VENV_FIX, made.refused !== null);
+  }
+  rmSync(begun, { force: true });
+  return null;
 }
 
 const VENV_FIX = "apt: python3-venv, or install uv";

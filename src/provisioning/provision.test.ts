@@ -206,6 +206,39 @@ test("killed or asked to end in the middle of a command, the next run does that 
   assert.doesNotMatch(text, /\+one/);
 });
 
+test("killed at whatever moments, it comes to the same end, and nobody ever sees half a file", async (t) => {
+  await using server = await FakeServer.open();
+  const bodies = [1, 2, 3].map((n) => randomBytes(n * 400_000));
+  const urls = bodies.map((body, n) =>
+    server.on(`/m${n}`, { body, etag: `"${n}"`, cutAfter: 250_000 }, { body, etag: `"${n}"` }),
+  );
+  const machine = new Machine(t, {
+    "a.yaml": `steps:
+${urls.map((url, n) => `  - { download: "${url}", to: "m${n}", retry_delay: 10ms }\n  - { name: run ${n}, run: "sleep 0.1; echo ${n} >> order", shell: true }`).join("\n")}\n`,
+  });
+  let seed = 20_261_125;
+  for (let kills = 0; kills < 15; kills++) {
+    const run = machine.begin();
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    await new Promise((moment) => setTimeout(moment, 150 + (seed % 500)));
+    run.child.kill("SIGKILL");
+    await run.ended;
+    for (const [n, body] of bodies.entries()) {
+      const path = join(machine.root, `m${n}`);
+      if (existsSync(path)) assert.deepEqual(readFileSync(path), body);
+    }
+  }
+  const last = await machine.run();
+  assert.equal(last.status, 0, last.text);
+  assert.equal(await machine.states(), "done done done done done done");
+  for (const [n, body] of bodies.entries()) assert.deepEqual(readFileSync(join(machine.root, `m${n}`)), body);
+  // Each command has run, in order; one that was cut off ran again.
+  const order = machine.file("order").trim().split("\n");
+  assert.deepEqual([...new Set(order)], ["0", "1", "2"]);
+  assert.deepEqual(order, [...order].sort());
+  assert.deepEqual(globSync(`${machine.root}/.svcd-*`), []);
+});
+
 test("a mistake in any file costs nothing: no step is begun, and its place is the last word", async (t) => {
   const machine = new Machine(t, { "a.yaml": `steps:\n${SAYS("one")}`, "b.yaml": "steps:\n  - { dowload: x }\n" });
   const { status, text } = await machine.run();

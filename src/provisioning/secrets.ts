@@ -13,6 +13,11 @@ const IN_URL = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@"'<>]+@/gi;
 const IN_QUERY =
   /([?&;](?:[\w.-]*(?:token|secret|passw(?:or)?d|signature|credential|api[-_]?key|access[-_]?key|auth)[\w.-]*|sig|key)=)[^\s&;"'<>#]+/gi;
 
+/** What is a secret by its looks, though nobody named it: a header written out, tokens with the mark of who made them. */
+const IN_HEADER = /\b(Bearer|Basic) +[\w.~+/=-]{8,}/g;
+const MARKED =
+  /\b(?:hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|sk-[\w-]{20,}|AKIA[0-9A-Z]{16})\b/g;
+
 export function redactor(env: Readonly<Record<string, string | undefined>>, others: readonly string[] = []): Redact {
   const values = new Set<string>();
   for (const [name, value] of Object.entries(env)) if (value !== undefined && isSecret(name)) values.add(value.trim());
@@ -22,6 +27,7 @@ export function redactor(env: Readonly<Record<string, string | undefined>>, othe
   return (text) => {
     let shown = text;
     for (const value of known) if (shown.includes(value)) shown = shown.replaceAll(value, HIDDEN);
+    shown = shown.replace(IN_HEADER, `$1 ${HIDDEN}`).replace(MARKED, HIDDEN);
     return shown.replace(IN_URL, `$1${HIDDEN}@`).replace(IN_QUERY, `$1${HIDDEN}`);
   };
 }

@@ -73,6 +73,9 @@ test("secrets of URLs and variables are hidden, short and harmless values are no
   const redact = redactor({ HF_TOKEN: "hf_abcdef123", DB_PASSWORD: "x", PATH: "/usr/bin:/bin" });
   assert.equal(redact("hf_abcdef123 x /usr/bin:/bin"), "(hidden) x /usr/bin:/bin");
   assert.equal(redact("https://oauth2:tok@gitlab.com/a.git"), "https://(hidden)@gitlab.com/a.git");
+  assert.equal(redact('curl -H "Authorization: Bearer abc.def-123456"'), 'curl -H "Authorization: Bearer (hidden)"');
+  assert.equal(redact("hf download x --token hf_ABCDEFGHIJKLMNOPQRST"), "hf download x --token (hidden)");
+  assert.equal(redact("a Bearer of news, Basic tools"), "a Bearer of news, Basic tools");
   const signed = redact("https://s3/x?X-Amz-Credential=AK%2F1&X-Amz-Signature=abc&n=1");
   assert.equal(signed, "https://s3/x?X-Amz-Credential=(hidden)&X-Amz-Signature=(hidden)&n=1");
 });
