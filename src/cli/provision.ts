@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
+import { Refused } from "../control/client.ts";
 import { actAndWait } from "./act.ts";
 import { type Call, say } from "./call.ts";
 import { asFailure, ifAnswered, isUnreachable } from "./daemon.ts";
@@ -39,8 +40,13 @@ export async function run(call: Call): Promise<number> {
   if (status !== 0) throw refused(status, stderr);
   try {
     // It is written down by now, so whoever starts provisioning next does it.
-    return await actAndWait(call, () => call.daemon.act("restart", [SERVICE]), "again");
+    return await actAndWait({ ...call, words: [SERVICE] }, () => call.daemon.act("restart", [SERVICE]), "again");
   } catch (error) {
+    if (error instanceof Refused && error.code === "unknown_service") {
+      throw new Failure(EXIT.failed, "there is no service `provisioning` that would do it", {
+        fix: "put the shipped services.d/provisioning.yaml into services.d, or run svcd-provision yourself",
+      });
+    }
     if (!isUnreachable(error)) throw error;
     say(call.world.err, "svctl: it is written down, and will be done as soon as svcd starts provisioning");
     throw asFailure(error, call.verb, call.root) ?? error;

@@ -46,6 +46,23 @@ test("where there is nothing to provision it is SKIPPED with the reason, and nob
   const { code, stdout } = await box.svctl("provision");
   assert.equal(code, 0);
   assert.match(stdout, /never run[\s\S]*there are no steps/);
+  const again = await box.svctl("provision", "--again");
+  assert.equal(again.code, 1);
+  assert.match(again.stdout, /provisioning: skipped \(provisioning\.d does not exist/);
+
+  await t.test("as soon as there is something, it is done", async () => {
+    write(box, "steps:\n  - run: echo here\n");
+    await box.until("provisioning", "EXITED");
+    assert.match(box.log("provisioning"), /^here$/m);
+  });
+  await t.test("without such a service it is said what to do", async () => {
+    box.remove("provisioning.yaml");
+    box.remove("vllm.yaml");
+    await box.becomes("they are gone", async () => (await box.control.services()).length === 0);
+    const { code, stderr } = await box.svctl("provision", "--again");
+    assert.equal(code, 1);
+    assert.match(stderr, /no service `provisioning`[\s\S]*shipped services\.d\/provisioning\.yaml/);
+  });
 });
 
 test("who waits is told which step failed and why; mended and asked for again, everything comes up", async (t) => {
