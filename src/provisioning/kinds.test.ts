@@ -202,6 +202,33 @@ test("a Python that belongs to the system is told apart from a package that does
   );
 });
 
+/** A package without anything to build, so that nothing has to be fetched. */
+const WHEEL = `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + "/hello-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("hello.py", "WORD = 'hello'")
+    wheel.writestr("hello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: hello\\nVersion: 1.0\\n")
+    wheel.writestr("hello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr("hello-1.0.dist-info/RECORD", "hello.py,,\\nhello-1.0.dist-info/METADATA,,\\nhello-1.0.dist-info/WHEEL,,\\nhello-1.0.dist-info/RECORD,,\\n")
+`;
+
+test("the real Python makes an environment and installs into it, without a network", async (t) => {
+  const bench = new Bench();
+  bench.env["PATH"] = process.env["PATH"] ?? "";
+  const venv = join(bench.dir, "venv");
+  const made = spawnSync("python3", ["-c", `import ensurepip\n${WHEEL}`, bench.dir], { encoding: "utf8" });
+  if (made.status !== 0) return t.skip("no Python with venv here");
+  const words = ["--no-index", "--find-links", bench.dir, "hello"];
+  const result = await bench.do({ kind: "pip", words, venv });
+  assert.ok(result.ok, bench.said.join("\n"));
+  const { stdout } = spawnSync(join(venv, "bin/python"), ["-c", "import hello; print(hello.WORD)"], {
+    encoding: "utf8",
+  });
+  assert.equal(stdout, "hello\n");
+  const unknown = await bench.do({ kind: "pip", words: [...words.slice(0, 3), "nupmy"], venv });
+  assert.match(causeOf(unknown), /No matching distribution found for nupmy \| correct its name/);
+});
+
 // --- git ---------------------------------------------------------------------------------------------------------------
 
 function repository(): {
