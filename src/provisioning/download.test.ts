@@ -170,6 +170,16 @@ test("404 and 403 are not asked twice; 503 is, and as late as the server says", 
   assert.ok((await download(what(url, join(dir, "busy"), { retryDelayMs: 60_000 }), around)).ok);
 });
 
+test("a server that gives a range only piece by piece is asked for the next one", async () => {
+  await using server = await FakeServer.open();
+  const { dir, around } = set();
+  const body = randomBytes(4_500_000);
+  const how = { body, etag: '"1"', rangeAtMost: 1_200_000 };
+  const url = server.on("/m", { ...how, cutAfter: 500_000 }, how);
+  assert.ok((await download(what(url, join(dir, "m"), { tries: 2, sha256: digest(body) }), around)).ok);
+  assert.equal(server.gets("/m").length, 5);
+});
+
 test("less than announced is never taken for whole", async () => {
   await using server = await FakeServer.open();
   const { dir, around } = set();

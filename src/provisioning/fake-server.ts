@@ -12,6 +12,8 @@ export interface Behaviour {
   readonly ignoresRanges?: boolean;
   /** The connection is torn after so many bytes of each answer's body. */
   readonly cutAfter?: number;
+  /** It gives no more than so many bytes of a range at a time. */
+  readonly rangeAtMost?: number;
   /** The announced length is larger by so much. */
   readonly lies?: number;
   /** So many bytes, then nothing. */
@@ -91,12 +93,13 @@ export class FakeServer {
       response.writeHead(416, { "content-range": `bytes */${whole.length}` }).end();
       return;
     }
-    const body = isPart ? whole.subarray(from) : whole;
+    const until = isPart && how.rangeAtMost !== undefined ? from + how.rangeAtMost : whole.length;
+    const body = isPart ? whole.subarray(from, until) : whole;
     response.writeHead(isPart ? 206 : (how.status ?? 200), {
       "content-type": how.type ?? "application/octet-stream",
       ...(how.chunked === true ? {} : { "content-length": body.length + (how.lies ?? 0) }),
       ...(how.etag === undefined ? {} : { etag: how.etag }),
-      ...(isPart ? { "content-range": `bytes ${from}-${whole.length - 1}/${whole.length}` } : {}),
+      ...(isPart ? { "content-range": `bytes ${from}-${from + body.length - 1}/${whole.length}` } : {}),
       ...how.headers,
     });
     response.flushHeaders();
