@@ -72,7 +72,11 @@ const FLOORS: readonly Floor[] = [
   },
   {
     parts: ["src/provisioning/"],
-    may: [...GROUND, "src/keeper/lock.ts", "node:*"],
+    // How the machine is asked what `when:` wants to know.
+    may: [
+      ...[...GROUND, "src/keeper/lock.ts", "node:*"],
+      ...["src/os/accounts.ts", "src/os/machine-facts.ts", "src/os/port-holder.ts"],
+    ],
     why: "provisioning is a program of its own: it needs no daemon",
   },
   {

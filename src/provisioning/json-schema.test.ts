@@ -33,6 +33,7 @@ test("the page about provisioning names every key, and its example is read witho
     readEnvFile: (path) => ({ path, text: null, missing: true, why: "no such file" }),
     hasCommand: () => false,
     fileExists: () => false,
+    machine: { textOf: () => "", isListening: (port) => port === 22, isRunning: () => false, user: () => "root" },
   });
   assert.deepEqual(mistakes, []);
   assert.deepEqual(

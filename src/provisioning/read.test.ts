@@ -13,6 +13,7 @@ const read = (files: Record<string, string>, env: Record<string, string> = {}): 
         : { path, text: null, missing: true, why: "no such file" },
     hasCommand: (name) => name === "nvidia-smi",
     fileExists: () => false,
+    machine: { textOf: () => "", isListening: (port) => port === 22, isRunning: () => false, user: () => "root" },
   });
 
 const wrong = (text: string, env: Record<string, string> = {}): string[] =>
@@ -125,6 +126,16 @@ test("a variable that nobody has set is told, unless a step says that it is not 
   assert.equal(wanted.steps[0]?.name, "huggingface qwen");
   assert.match(wrong("env_file: other.env\nsteps:\n  - run: x")[0]!, /cannot read .*other.env: no such file/);
   assert.match(wrong("steps: [{ run: x }]", { PROVISIONING_SCRIPT: "gopher://x" })[0]!, /not an http URL/);
+});
+
+test("`when:` asks of a step what it asks of a service", () => {
+  const { steps } = read({
+    "a.yaml": "steps:\n  - { run: x, when: { not: { port: 22 } } }\n  - { run: y, when: { command: nvidia-smi } }",
+  });
+  assert.deepEqual(
+    steps.map(({ unwanted }) => unwanted),
+    ["port 22 is in use", null],
+  );
 });
 
 test("secrets are hidden wherever they turn up, and are no part of what a step is", () => {

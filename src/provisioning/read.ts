@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { unmet } from "../plan/condition.ts";
+import { type Facts, unmet } from "../plan/condition.ts";
 import { type Environment, envFilePaths, environmentOf, type FoundEnvFile } from "../plan/environment.ts";
 import { Findings, type Page } from "../plan/findings.ts";
 import { type Flaw, listed } from "../plan/flaw.ts";
@@ -31,6 +31,8 @@ export interface Source {
   readonly readEnvFile: (path: string) => FoundEnvFile;
   readonly hasCommand: (name: string, path: string | undefined) => boolean;
   readonly fileExists: (path: string) => boolean;
+  /** What else `when:` may ask. */
+  readonly machine: Pick<Facts, "textOf" | "isListening" | "isRunning" | "user">;
 }
 
 export interface Steps {
@@ -235,11 +237,15 @@ class FileOfSteps {
     const condition = conditionOf(written.when, [...path, "when"], (at, what, fix) =>
       this.#wrong(at, { what: `\`when\`${what}`, fix }),
     );
-    const { rootDir, hasCommand, fileExists } = this.#source;
+    const { rootDir, hasCommand, fileExists, machine } = this.#source;
     return unmet(condition, {
       env,
       hasCommand: (name) => hasCommand(name, env["PATH"]),
       fileExists: (file) => fileExists(resolve(rootDir, file)),
+      textOf: (file) => machine.textOf(resolve(rootDir, file)),
+      isListening: machine.isListening,
+      isRunning: machine.isRunning,
+      user: machine.user,
     });
   }
 

@@ -6,6 +6,9 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { accountOf } from "../os/accounts.ts";
+import { textOf as beginningOf, isRunning } from "../os/machine-facts.ts";
+import { isListening } from "../os/port-holder.ts";
 import type { Places } from "../places.ts";
 import { cleanBase, type Environment, envFilePaths, environmentOf, type FoundEnvFile } from "../plan/environment.ts";
 import { readPlan } from "../plan/read.ts";
@@ -27,6 +30,12 @@ export function stepsHere(where: Places, env: Environment): Steps {
         ? existsSync(resolve(rootDir, name))
         : onPath(name, path === undefined ? {} : { PATH: path }) !== null,
     fileExists: existsSync,
+    machine: {
+      textOf: beginningOf,
+      isListening,
+      isRunning,
+      user: () => accountOf(String(process.getuid?.() ?? 0))?.name ?? String(process.getuid?.() ?? 0),
+    },
   });
   return { ...read, mistakes: [...refused, ...read.mistakes] };
 }
