@@ -112,7 +112,7 @@ export class FakeServer {
     }
     response.write(body.subarray(0, end), () => {
       // What is still on its way when the connection ends is lost to whoever reads it by fetch.
-      if (how.cutAfter !== undefined) setTimeout(() => response.socket?.destroySoon(), 30);
+      if (how.cutAfter !== undefined) setTimeout(() => response.socket?.destroySoon(), 150);
     });
   }
 }

@@ -84,7 +84,10 @@ async function update(work: Of, depth: readonly string[], run: RunGit, around: A
   return failed ?? { ok: true, note: await head(work.to, run) };
 }
 
-/** null: it is there. A branch, a tag or a commit: whatever the server gives under this name. */
+/**
+ * null: it is there. A branch is checked out as such and follows the remote's, so that a person can go on with `git pull`; a tag or a
+ * commit is what it is. Commits that somebody made on the branch are not lost: they only let it move forward.
+ */
 async function bringTo(
   work: Of,
   folder: string,
@@ -92,37 +95,52 @@ async function bringTo(
   run: RunGit,
   force: boolean,
 ): Promise<Extract<Result, { ok: false }> | null> {
+  const git = (args: readonly string[], onLine?: () => void): Promise<Ended> => run(["-C", folder, ...args], onLine);
+  const commitOf = async (name: string): Promise<string | null> =>
+    (await git(["rev-parse", "--verify", "--quiet", `${name}^{commit}`], () => {})).lines[0] ?? null;
+  const branch = await branchMeant(work, git);
+  const tracked = `refs/remotes/origin/${branch}`;
+  const mine = branch === null ? null : await commitOf(`refs/heads/${branch}`);
+  const hasOwnCommits = mine !== null && mine !== (await commitOf(tracked)) && !force;
+
+  const fetch = ["fetch", "--progress", "--force", ...(depth.length > 0 ? depth : ["--tags"]), "origin"];
   const ref = work.ref ?? "HEAD";
-  let fetched = await run(["-C", folder, "fetch", "--progress", "--tags", "--force", ...depth, "origin", ref]);
+  let fetched = await git([...fetch, branch === null ? ref : `+refs/heads/${branch}:${tracked}`]);
   let target = "FETCH_HEAD";
-  if (fetched.code !== 0 && /^[0-9a-f]{7,40}$/i.test(ref)) {
+  if (fetched.code !== 0 && branch === null && /^[0-9a-f]{7,40}$/i.test(ref)) {
     // Not every server gives single commits, and none gives shortened ones: all branches have them.
-    fetched = await run([
-      "-C",
-      folder,
-      "fetch",
-      "--progress",
-      "--tags",
-      "--force",
-      "origin",
-      "+refs/heads/*:refs/remotes/origin/*",
-    ]);
+    fetched = await git(["fetch", "--progress", "--tags", "--force", "origin", "+refs/heads/*:refs/remotes/origin/*"]);
     target = ref;
   }
   if (fetched.code !== 0) return gitFailure("git fetch", fetched);
-  const checkedOut = await run([
-    "-C",
-    folder,
-    "checkout",
-    "--quiet",
-    ...(force ? ["--force"] : []),
-    "--detach",
-    target,
-  ]);
+
+  const checkout = ["checkout", "--quiet", ...(force ? ["--force"] : [])];
+  const checkedOut = await git(
+    branch === null
+      ? [...checkout, "--detach", target]
+      : hasOwnCommits
+        ? [...checkout, branch]
+        : [...checkout, "-B", branch, "--track", `origin/${branch}`],
+  );
   if (checkedOut.code !== 0) return gitFailure("git checkout", checkedOut);
+  if (hasOwnCommits && (await git(["merge", "--ff-only", "--quiet", tracked])).code !== 0) {
+    const cause = `the branch ${branch} in ${folder} has commits of its own`;
+    return failure(cause, "push them or move them to another branch, or say `force: true` to give them up", true);
+  }
   if (!work.submodules) return null;
-  const submodules = await run(["-C", folder, "submodule", "update", "--init", "--recursive", "--progress", ...depth]);
+  const submodules = await git(["submodule", "update", "--init", "--recursive", "--progress", ...depth]);
   return submodules.code === 0 ? null : gitFailure("git submodule update", submodules);
+}
+
+/** The branch of the remote that `ref` names, or its main one; null: it is none, or the remote does not answer now. */
+async function branchMeant({ ref }: Of, git: RunGit): Promise<string | null> {
+  const listed = await git(["ls-remote", "--symref", "origin", ref ?? "HEAD"], () => {});
+  if (listed.code !== 0) return null; // The fetch tells why.
+  if (ref === null) {
+    const head = listed.lines.map((line) => /^ref: refs\/heads\/(\S+)\tHEAD$/.exec(line)?.[1]);
+    return head.find((name) => name !== undefined) ?? null;
+  }
+  return listed.lines.some((line) => line.endsWith(`\trefs/heads/${ref}`)) ? ref : null;
 }
 
 async function head(folder: string, run: RunGit): Promise<string | null> {

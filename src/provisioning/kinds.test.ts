@@ -319,6 +319,36 @@ test("a person's changes are not thrown away, also not at the second try, unless
   assert.match(causeOf(await bench.do(clone(url, join(bench.dir, "full")))), /is there already, and is no clone/);
 });
 
+test("a branch is one that a person can go on with, and commits made on it are not lost", async () => {
+  const bench = new Bench();
+  const { url, commit } = repository();
+  commit("one");
+  const to = join(bench.dir, "clone");
+  for (const changes of [{}, { ref: "main", depth: 1 }]) {
+    rmSync(to, { recursive: true, force: true });
+    await bench.do(clone(url, to, changes));
+    const two = commit(`two ${JSON.stringify(changes)}`);
+    const inClone = (...args: string[]): string =>
+      spawnSync("git", ["-C", to, "-c", "user.name=a", "-c", "user.email=a@b", ...args], {
+        encoding: "utf8",
+      }).stdout.trim();
+    assert.equal(inClone("rev-parse", "--abbrev-ref", "HEAD@{upstream}"), "origin/main");
+    assert.ok((await bench.do(clone(url, to, changes))).ok, bench.said.join("\n"));
+    assert.equal(inClone("rev-parse", "main"), two);
+    inClone("commit", "--allow-empty", "-m", "mine");
+    const mine = inClone("rev-parse", "main");
+    assert.ok((await bench.do(clone(url, to))).ok, "there is nothing new: what is mine stays on top");
+    commit(`three ${JSON.stringify(changes)}`);
+    assert.match(
+      causeOf(await bench.do(clone(url, to, changes))),
+      /the branch main in .* has commits of its own \| .*`force: true`/,
+    );
+    assert.equal(inClone("rev-parse", "main"), mine);
+    assert.ok((await bench.do(clone(url, to, { ...changes, force: true }))).ok);
+    assert.notEqual(inClone("rev-parse", "main"), mine);
+  }
+});
+
 test("a checkout that was cut off, with its lock left behind, is gone on with", async () => {
   const bench = new Bench();
   const { url, commit } = repository();
@@ -383,7 +413,7 @@ test("a model comes whole into the cache of Hugging Face, in the form its librar
   hub(server);
   const bench = new Bench({ HF_ENDPOINT: server.origin });
   bench.env["HF_HOME"] = join(bench.dir, "hf");
-  const result = await bench.do(MODEL, { tries: 3 });
+  const result = await bench.do(MODEL, { tries: 5 });
   assert.ok(result.ok, JSON.stringify(result));
   const folder = join(bench.dir, "hf/hub/models--o--m");
   assert.equal(readFileSync(join(folder, "refs/main"), "utf8"), COMMIT);

@@ -166,7 +166,13 @@ class Run {
     const at = this.#at(step);
     const before = this.#memory.steps[step.name];
     const watch = new Watch(step.name, this.#stage.store, (line) => this.#stage.draw(`${at}  ${line}`));
-    const around = this.#around(decision, (amount) => watch.progress(amount));
+    const around: Around = {
+      ...this.#around(decision, (amount) => watch.progress(amount)),
+      say: (line) => {
+        watch.heard();
+        this.#say(line);
+      },
+    };
     this.#say(`${at}: begins${decision.do === "run" && decision.why !== "new" ? ` (${decision.why})` : ""}`);
     if (decision.do === "run") {
       this.#record(step, { state: "running", startedAt: now(), cause: null, fix: null, note: null });

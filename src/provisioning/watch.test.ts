@@ -27,3 +27,25 @@ test("when nothing comes any more the log says so, with a rate that falls to not
   watch.end();
   assert.equal(kept.at(-1), null);
 });
+
+test("a step that says nothing for minutes is told to be alive, one that prints is not", (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
+  const lines: string[] = [];
+  const watch = new Watch("build", { progress: () => {} } as unknown as Store, (line) => lines.push(line));
+  const passes = (seconds: number): void => {
+    for (let at = 0; at < seconds; at += 2) {
+      now += 2_000;
+      t.mock.timers.tick(2_000);
+    }
+  };
+  passes(130);
+  assert.deepEqual(lines, ["still at it after 1m", "still at it after 2m"]);
+  watch.heard();
+  passes(58);
+  assert.equal(lines.length, 2);
+  watch.end();
+  passes(600);
+  assert.equal(lines.length, 2);
+});

@@ -1,43 +1,56 @@
 /**
  * How far a step is, told and kept while it works. Also when nothing comes any more: a rate that falls to nothing is how a person,
- * and whoever reads the log, sees a stall.
+ * and whoever reads the log, sees a stall. A step that neither brings bytes nor prints anything says each minute that it lives.
  */
 import { type Amount, Meter } from "./progress.ts";
+import { inTime } from "./sizes.ts";
 import type { Store } from "./store.ts";
 
-const LOOK_AGAIN_MS = 2_000;
+const LOOK_EACH_MS = 2_000;
 const KEEP_EACH_MS = 1_000;
+const QUIET_MS = 60_000;
 
 export class Watch {
   readonly #step: string;
   readonly #store: Store;
   readonly #draw: (progress: string) => void;
   readonly #meter = new Meter();
+  readonly #beganAt = performance.now();
+  readonly #looking: NodeJS.Timeout;
+  #heardAt = this.#beganAt;
   #last: Amount | null = null;
   #keptAt = Number.NEGATIVE_INFINITY;
-  #again: NodeJS.Timeout | null = null;
 
   constructor(step: string, store: Store, draw: (progress: string) => void) {
     this.#step = step;
     this.#store = store;
     this.#draw = draw;
+    this.#looking = setInterval(() => this.#look(), LOOK_EACH_MS);
   }
 
   progress(amount: Amount): void {
     this.#last = amount;
-    this.#again ??= setInterval(() => this.#look(), LOOK_AGAIN_MS);
     this.#look();
   }
 
+  /** It has printed something. */
+  heard(): void {
+    this.#heardAt = performance.now();
+  }
+
   end(): void {
-    if (this.#again !== null) clearInterval(this.#again);
-    this.#again = null;
+    clearInterval(this.#looking);
     if (this.#last !== null) this.#store.progress(null);
   }
 
   #look(): void {
-    if (this.#last === null) return;
     const now = performance.now();
+    if (this.#last === null) {
+      if (now - this.#heardAt < QUIET_MS) return;
+      this.#heardAt = now;
+      this.#draw(`still at it after ${inTime(now - this.#beganAt)}`);
+      return;
+    }
     const line = this.#meter.at(this.#last, now);
     if (line !== null) this.#draw(line);
     if (now - this.#keptAt < KEEP_EACH_MS) return;
