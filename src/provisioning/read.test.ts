@@ -48,7 +48,7 @@ test("steps come in one order: packages of variables, files by name, downloads a
 test("every kind is read with its keys, and what is relative starts at the folder that holds provisioning.d", () => {
   const { steps, mistakes } = read({
     "a.yaml": `
-environment: { W: /work }
+environment: { W: /data }
 steps:
   - apt: [ffmpeg]
     update: false
@@ -63,11 +63,11 @@ steps:
   assert.deepEqual(mistakes, []);
   const works = steps.map(({ work }) => work);
   assert.deepEqual(works[0], { kind: "apt", packages: ["ffmpeg"], update: false, recommends: false });
-  assert.deepEqual(works[1], { kind: "pip", words: ["vllm >= 0.11", "-r", "req.txt"], venv: "/work/venv" });
+  assert.deepEqual(works[1], { kind: "pip", words: ["vllm >= 0.11", "-r", "req.txt"], venv: "/data/venv" });
   assert.deepEqual(works[2], {
     kind: "git",
     url: "https://h/o/r.git",
-    to: "/work/r",
+    to: "/data/r",
     ref: "v1",
     depth: 1,
     submodules: true,
