@@ -36,7 +36,7 @@ const skip = noNetworks || (spawnSync("ip", ["-V"]).status === 0 ? false : "`ip`
 test("two machines: the worker waits for the head and its network, vLLM runs on the cluster, a head that dies is joined again", {
   skip,
 }, async (t) => {
-  const files = ["ray.yaml", "vllm.yaml"];
+  const files = ["provisioning.yaml", "ray.yaml", "vllm.yaml"];
   const programs = { ray: RAY };
   const cluster = { RAY_ADDRESS: "10.77.0.1:6379" };
   const head = ShippedBox.shipped(t, files, {

@@ -20,7 +20,7 @@ const NOBODY = { CUDA_VISIBLE_DEVICES: undefined, GPU_COUNT: undefined, RAY_ADDR
 async function boxWith(t: TestContext, env: Record<string, string>, dotEnv = ""): Promise<Box> {
   const box = Box.prepare(t, {}, { inside: IN_OWN_NETWORK });
   // What it depends on is SKIPPED here, and so not waited for. This machine has no GPUs to lease.
-  for (const name of ["vllm.yaml", "ray.yaml"]) {
+  for (const name of ["vllm.yaml", "ray.yaml", "provisioning.yaml"]) {
     box.write(name, readFileSync(join(SHIPPED, name), "utf8").replaceAll(/^gpus:.*\n/gm, ""));
   }
   mkdirSync(box.path("bin"));
