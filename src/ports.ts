@@ -4,6 +4,8 @@
  *
  * All calls return at once. What happens later comes back as a call of the supervisor's own methods.
  */
+import type { GpuView } from "./gpu/device.ts";
+import type { Lease } from "./gpu/lease.ts";
 import type { JobDefinition, NotificationEvent } from "./plan/job.ts";
 import type { DaemonSettings, Hook, HookEvent, Service } from "./plan/plan.ts";
 import type { Held } from "./plan/vanished.ts";
@@ -70,8 +72,8 @@ export type Prepared =
   | { readonly kind: "refusal"; readonly cause: string; readonly permanent: boolean };
 
 export interface Launcher {
-  /** Reads env files, fills in templates, finds the program, composes the exec chain. */
-  prepare(service: Service, run: RunNumber): Prepared;
+  /** Reads env files, fills in templates, finds the program, composes the exec chain. `gpus`: what this start was given. */
+  prepare(service: Service, run: RunNumber, gpus?: Lease): Prepared;
   /** The kernel refused a launch (errno name): the same in words, with what the file system says about it. */
   explainRefusal(
     launch: Launch,
@@ -103,7 +105,20 @@ export interface LaunchReport {
 
 /** The same for a run of a job, with its CRON_* environment and standard input. The keeper knows it as `JOB!RUN`. */
 export interface RunLauncher {
-  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause): Prepared;
+  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause, gpus?: Lease): Prepared;
+}
+
+/** The GPUs of this machine. */
+export interface Gpus {
+  /** As they were seen last. */
+  view(): GpuView;
+  /**
+   * Somebody waits for what a look would tell: `supervisor.gpusSeen()` follows in bounded time, however the look went. Asked
+   * again while one is under way or due, it changes nothing; who still waits after an answer asks again.
+   */
+  look(): void;
+  /** What a process that lives says of its devices in its environment, for when a journal lost it; null: nothing. */
+  leaseOf(pid: number): Lease | null;
 }
 
 export interface Prober {

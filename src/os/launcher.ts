@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
+import { type Lease, leaseText } from "../gpu/lease.ts";
 import { RUN_MARK, type RunName, runMark, runTag } from "../keeper/messages.ts";
 import { unmet } from "../plan/condition.ts";
 import {
@@ -53,6 +54,8 @@ export interface LauncherOptions {
   readonly warn?: (service: string, warning: string) => void;
   /** For every service, above all that is written: how its programs find this svcd (SVCD_ROOT). */
   readonly marks?: Launch["env"];
+  /** What a service has of the GPUs while it runs; its check and its hooks see the same. */
+  readonly gpusOf?: (service: string) => Lease | null;
   /** Others in tests. */
   readonly rights?: OwnRights;
   readonly toolPath?: (name: string) => string | null;
@@ -105,13 +108,13 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     this.#tagsRuns = options.tagsRuns === true && canTag;
   }
 
-  prepare(service: Service, run: RunNumber): Prepared {
-    return this.#prepare(service, { service: service.name, run }, this.#base, {});
+  prepare(service: Service, run: RunNumber, gpus: Lease | null = null): Prepared {
+    return this.#prepare(service, { service: service.name, run }, this.#base, gpus, {});
   }
 
-  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause): Prepared {
+  prepareRun(job: JobDefinition, run: RunNumber, cause: Cause, gpus: Lease | null = null): Prepared {
     const name = { service: processNameOf(job.name, run), run };
-    const prepared = this.#prepare(job.service, name, job.cleanEnvironment ? this.#cleanBase : this.#base, {
+    const prepared = this.#prepare(job.service, name, job.cleanEnvironment ? this.#cleanBase : this.#base, gpus, {
       CRON_JOB: job.name,
       CRON_RUN_ID: `${job.name}/${run}`,
       CRON_SCHEDULED_FOR: new Date(cause.scheduledFor).toISOString(),
@@ -123,8 +126,8 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     return { kind: "launch", launch: { ...prepared.launch, stdin } };
   }
 
-  #prepare(service: Service, name: RunName, base: Environment, variables: Launch["env"]): Prepared {
-    const answer = this.#settingOn(base, service);
+  #prepare(service: Service, name: RunName, base: Environment, gpus: Lease | null, variables: Launch["env"]): Prepared {
+    const answer = this.#settingOn(base, service, gpus);
     if (!answer.ok) return refusal(answer.cause, answer.permanent);
     const { setting } = answer;
     for (const warning of setting.recipe?.warnings ?? []) this.#options.warn?.(service.name, warning);
@@ -132,17 +135,21 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     if (flaw !== null) return refusal(flaw.cause, flaw.permanent);
     const { runDir } = this.#options;
     const tag = this.#tagsRuns ? runTag(runDir, name) : null;
-    const mark = { ...variables, [RUN_MARK]: runMark(runDir, name) };
+    const given = gpus === null ? {} : { [LEASE_MARK]: leaseText(gpus) };
+    const mark = { ...variables, ...given, [RUN_MARK]: runMark(runDir, name) };
     return this.#launchOf(service, { limits: service.limits, tag }, setting, setting.resolved.argv, mark);
   }
 
-  /** How the service would be started now; also what its check and its hooks are with everything filled in. */
-  setting(service: Service): SettingAnswer {
-    return this.#settingOn(this.#base, service);
+  /**
+   * How the service would be started now; also what its check and its hooks are with everything filled in. `gpus`: the devices of
+   * that start; those that it has while it runs where nothing is said.
+   */
+  setting(service: Service, gpus: Lease | null = this.#options.gpusOf?.(service.name) ?? null): SettingAnswer {
+    return this.#settingOn(this.#base, service, gpus);
   }
 
-  #settingOn(base: Environment, service: Service): SettingAnswer {
-    const made = this.#environment(base, service);
+  #settingOn(base: Environment, service: Service, gpus: Lease | null): SettingAnswer {
+    const made = this.#environment(base, service, gpus);
     if (!made.ok) return made;
     const recipe = this.#recipe(service, made.env);
     if (recipe !== null && !recipe.ok) return recipe;
@@ -255,7 +262,7 @@ export class LinuxLauncher implements Launcher, RunLauncher {
 
   unmet(service: Service): string | null {
     if (service.when === null) return null;
-    const made = this.#environment(this.#base, service);
+    const made = this.#environment(this.#base, service, null);
     if (!made.ok) return null; // Wanted as far as we can know; the start says what is wrong.
     const { env } = made;
     const { rootDir } = this.#options;
@@ -274,23 +281,23 @@ export class LinuxLauncher implements Launcher, RunLauncher {
    * The account's own HOME, USER … stand at the bottom, so that whatever is written can build on them or say otherwise.
    * Who the account is may itself depend on the environment, hence twice.
    */
-  #environment(base: Environment, service: Service): MadeHere | Refused {
-    const made = this.#environmentOn(base, service);
+  #environment(base: Environment, service: Service, gpus: Lease | null): MadeHere | Refused {
+    const made = this.#environmentOn(base, service, gpus);
     if (!made.ok || service.user === null) return made;
     const { env } = made;
     const user = interpolate(service.user, (name) => (Object.hasOwn(env, name) ? env[name] : undefined));
     if (!user.ok || user.value.text.trim() === "") return made; // `resolve` tells what is wrong with it.
     const asked = identityOf({ service: service.name, user: user.value.text, group: null }, this.#rights);
     if (!asked.ok) return { ok: false, cause: asked.cause, permanent: true };
-    return this.#environmentOn({ ...base, ...asked.identity.env }, service);
+    return this.#environmentOn({ ...base, ...asked.identity.env }, service, gpus);
   }
 
-  #environmentOn(base: Environment, service: Service): MadeHere | Refused {
+  #environmentOn(base: Environment, service: Service, gpus: Lease | null): MadeHere | Refused {
     const layers = { base, daemon: this.#options.daemonEnvironment() };
     const paths = envFilePaths(service, layers);
     if (!paths.ok) return fromPlan(paths.problem);
     const read = paths.value.map(({ path }) => readEnvFile(resolvePath(this.#options.rootDir, path)));
-    const made = environmentOf(service, { ...layers, envFileTexts: read.map(({ found }) => found) });
+    const made = environmentOf(service, { ...layers, envFileTexts: read.map(({ found }) => found), gpus });
     if (made.ok) return { ok: true, env: made.value.env, origins: made.value.origins };
     return { ...fromPlan(made.problem), permanent: !read.some(({ passing }) => passing) };
   }
@@ -310,6 +317,9 @@ function cronBase({ HOME, LOGNAME, USER }: Environment, account: Account | null)
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
   return { PATH: "/usr/bin:/bin", SHELL: "/bin/sh", ...(Object.fromEntries(given) as Environment) };
 }
+
+/** In the environment of a run: what it was given, should the journal lose it. */
+export const LEASE_MARK = "SVCD_GPUS";
 
 const NO_LIMITS: Limits = { rlimits: {}, nice: null, oomScoreAdj: null };
 

@@ -6,6 +6,7 @@
  * to a process that runs. Jobs are compared in the same way; what runs of one goes on as it was started, and the next run
  * is as the file says.
  */
+import { askInWords, type GpuAsk } from "../gpu/ask.ts";
 import type { JobDefinition } from "./job.ts";
 import type { Condition, Plan, Service } from "./plan.ts";
 import { baseName } from "./references.ts";
@@ -260,6 +261,7 @@ function inWords(path: string, value: unknown): string | null {
   if (path === "dependsOn") {
     return `${value["name"]}: ${value["condition"]}${value["onFailure"] === "continue" ? ", or failed" : ""}`;
   }
+  if (path === "gpus") return askInWords(value as unknown as GpuAsk);
   if (path === "envFiles") return `${value["optional"] === true ? "?" : ""}${value["path"]}`;
   if (path === "when") return conditionInWords(value as unknown as Condition);
   const inside = value["command"];

@@ -4,11 +4,13 @@
  *
  * The environment is made in layers; each sees the ones below it, and a later entry of a layer sees the earlier ones:
  *
- *   svcd's own environment, cleaned  <  `environment` of svcd.yaml  <  env files in order  <  `environment`  <  REPLICA, venv
+ *   svcd's own environment, cleaned  <  `environment` of svcd.yaml  <  env files in order  <  `environment`  <  REPLICA, venv,
+ *   and which GPUs it was given
  *
  * Nothing here reads a file or a clock: whoever starts the service reads the env files (`envFilePaths` says which) and
  * hands their text in. What a person must put right comes back as a `StartProblem` with the key and its line.
  */
+import { gpuCount, gpuVariables, type Lease } from "../gpu/lease.ts";
 import { parseEnvFile } from "./env-file.ts";
 import type { Flaw } from "./flaw.ts";
 import { interpolate, type Lookup } from "./interpolate.ts";
@@ -73,18 +75,27 @@ export function envFilePaths(service: Service, layers: Layers): Started<readonly
 /** `envFileTexts`: one for each of `envFilePaths`, in the same order. */
 export function environmentOf(
   service: Service,
-  { base, daemon, envFileTexts }: Layers & { readonly envFileTexts: readonly FoundEnvFile[] },
+  {
+    base,
+    daemon,
+    envFileTexts,
+    gpus = null,
+  }: Layers & { readonly envFileTexts: readonly FoundEnvFile[]; readonly gpus?: Lease | null },
 ): Started<MadeEnvironment> {
   const made = daemonLayer(service, { base, daemon });
   if (!made.ok) return made;
   const making = made.value;
   if (service.replica !== null) making.set("REPLICA", String(service.replica), "replicas");
+  giveGpus(making, gpus);
   for (const [index, file] of envFileTexts.entries()) {
     const problem = addEnvFile(service, making, file, service.envFiles[index]?.optional ?? false);
     if (problem !== null) return problem;
   }
+  giveGpus(making, gpus);
   const own = addEnvironment(service, making, service.environment, base);
   if (own !== null) return own;
+  // Whatever else was written: they are its devices.
+  if (gpus !== null) making.setAll(gpuVariables(gpus, making.env()), GIVEN);
   if (service.replica !== null) making.set("REPLICA", String(service.replica), "replicas");
   const venv = addVenv(service, making);
   if (venv !== null) return venv;
@@ -154,6 +165,10 @@ class Making {
     this.origins.set(name, origin);
   }
 
+  setAll(values: Environment, origin: string): void {
+    for (const [name, value] of Object.entries(values)) this.set(name, value, origin);
+  }
+
   remove(name: string): void {
     this.values.delete(name);
     this.origins.delete(name);
@@ -220,6 +235,18 @@ function addEnvFile(service: Service, making: Making, file: FoundEnvFile, option
   for (const [name, value] of read.values) making.set(name, value, file.path);
   making.miss(read.unset);
   return null;
+}
+
+/** Where these variables come from. */
+const GIVEN = "gpus";
+
+/** A box's own variables speak of all its devices, also where a file repeats them; a command is filled in with what was given. */
+function giveGpus(making: Making, gpus: Lease | null): void {
+  if (gpus === null) return;
+  const env = making.env();
+  making.setAll(gpuVariables(gpus, env), GIVEN);
+  const count = gpuCount(gpus, env);
+  if (env["GPU_COUNT"] !== count) making.set("GPU_COUNT", count, GIVEN);
 }
 
 function addVenv(service: Service, making: Making): Problem | null {

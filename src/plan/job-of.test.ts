@@ -245,7 +245,6 @@ const WRONG: Readonly<Record<string, string>> = {
   "D\nessential: true": "3:1 unknown key `essential` (remove it; `notify:` tells",
   "D\nidle: { stop_after: 1m }": "3:1 unknown key `idle` (remove it: a job ends by itself)",
   "D\non: { failed: x }": "3:1 unknown key `on` (write `notify:`)",
-  "D\ngpus: all": "3:1 `gpus` is not supported by this version of svcd yet",
   "D\nconcurrencyPolicy: Forbid": "3:1 unknown key `concurrencyPolicy` (write `overlap:`)",
   "D\nmailto: root": "3:1 unknown key `mailto` (write `notify: { mail: … }`)",
   "services: { a: { command: x } }": "1:1 ",

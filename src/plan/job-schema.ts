@@ -227,7 +227,6 @@ export const jobShape = closed(
     logs: optional(described("How its output is written; `none` discards it.", logs)),
   },
   {
-    later: ["gpus"],
     missing: {
       command: "add a line like `command: /usr/local/bin/backup`",
       schedule: 'add a line like `schedule: "30 4 * * *"` or `schedule: "@every 5m"`',

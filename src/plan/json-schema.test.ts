@@ -89,6 +89,10 @@ const GOOD = [
   "command: x\nreplicas: ${N:-2}\nenabled: yes\nrestart: no",
   "command: x\nrestart: false\numask: 022\nlogs: none\ngive_up: never",
   "command: x\nlogs: { max_size: 50M, keep: 3, format: raw, stderr: separate }",
+  "command: x\ngpus: all",
+  "command: x\ngpus: 2",
+  "command: x\ngpus: [0, GPU-8932f937-d72c]",
+  "command: x\ngpus: { count: 1, memory: 20G, share: true, wait_for_memory: false }",
   "command: x\nenvironment: { A: 1, B: true, C: null, D: '${E}' }\nenv_file: [a, '?b', { path: c, required: false }]",
   "command: x\nenvironment: [A=1, B]\nenv_file: a",
   "command: x\nwhen: { any: [{ env: A }, { not: { command: [b, c] } }], file: /x }",
@@ -117,7 +121,9 @@ const BAD = [
   "command: x\nwhen: { file: { path: /a } }",
   "command: x\nwhen: { port: [] , prot: 1 }",
   "command: x\nlimits: { nice: 30 }",
-  "command: x\ngpus: all",
+  "command: x\ngpus: some",
+  "command: x\ngpus: { share: yes, mem: 3G }",
+  "command: x\ngpus: [MIG-1]",
   "command: x\nstop_to: all",
 ];
 

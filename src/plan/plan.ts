@@ -5,6 +5,7 @@
  * Values that depend on the machine at the moment of a start (`${MODEL_NAME}`, env files) stay templates: the syntax was
  * checked, the filling in happens at each start (`interpolate.ts`, `environment.ts`).
  */
+import type { GpuAsk } from "../gpu/ask.ts";
 import type { IdleRule } from "../idle/rule.ts";
 import type { Policy, Signal } from "../service/policy.ts";
 import type { JobDefinition } from "./job.ts";
@@ -84,6 +85,8 @@ export interface Service {
   readonly dependsOn: readonly Dependency[];
   readonly reloadSignal: Signal | null;
   readonly limits: Limits;
+  /** Absent: it asks for none. */
+  readonly gpus?: GpuAsk;
   /** null: output is discarded. */
   readonly logs: Logs | null;
   readonly on: Hooks;

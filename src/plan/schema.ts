@@ -7,6 +7,7 @@
  */
 import * as v from "valibot";
 import { bad, type Flaw, good, quoted, type Reading } from "./flaw.ts";
+import { gpusShape } from "./gpu-shape.ts";
 import { RECIPES } from "./plan.ts";
 import {
   argument,
@@ -436,6 +437,12 @@ export const programEntries = {
   stop_grace_period: optional(described("Then what is left is killed.", duration(0), "10s")),
   stop_to: optional(described("Who gets the stop signal.", word(["group", "main"]), "group")),
   limits: optional(described("Resource limits.", limits)),
+  gpus: optional(
+    described(
+      "GPUs that are its own while it runs: all, a number, a list of devices, or a map with count or devices, memory, share. It waits for them, and sees no others.",
+      gpusShape,
+    ),
+  ),
 };
 
 /** What other programs call it. */
@@ -532,7 +539,7 @@ export const serviceShape = closed(
     ),
   },
   {
-    later: ["gpus", "expose", "tunnel"],
+    later: ["expose", "tunnel"],
     missing: { command: "add a line like `command: python3 server.py`" },
     instead: {
       ...programHabits,

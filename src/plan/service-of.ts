@@ -5,6 +5,7 @@
 import type { IdleRule } from "../idle/rule.ts";
 import type { Backoff, GiveUp, HealthPolicy } from "../service/policy.ts";
 import { listed } from "./flaw.ts";
+import { checkGpuEnvironment, gpuAskOf } from "./gpu-shape.ts";
 import type { Lookup } from "./interpolate.ts";
 import {
   type Check,
@@ -108,6 +109,8 @@ export function programOf(header: Header, keys: WrittenProgram, complain: Compla
     keys.shell === true ? shellCommandOf(keys.command, complain) : commandOf(keys.command, ["command"], complain);
   const bare = bareProgram(header, command);
   const exitCodes = keys.success_exit_codes ?? 0;
+  const gpus = gpuAskOf(keys.gpus, complain);
+  checkGpuEnvironment(gpus, Object.fromEntries(keys.environment ?? []), complain);
   return {
     ...bare,
     description: keys.description ?? "",
@@ -127,6 +130,7 @@ export function programOf(header: Header, keys: WrittenProgram, complain: Compla
       stopTo: keys.stop_to ?? bare.policy.stopTo,
     },
     limits: limitsOf(keys.limits),
+    ...(gpus === null ? {} : { gpus }),
   };
 }
 

@@ -9,6 +9,7 @@
  *
  * The words of processes are those of a service's life; here there is nothing to keep up, only something to bring to its end.
  */
+import type { Lease } from "../gpu/lease.ts";
 import { describeExit, type Exit, isSuccess } from "../service/exit.ts";
 import type { Instant, RunNumber } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
@@ -40,6 +41,8 @@ export interface Run {
   readonly run: RunNumber;
   readonly cause: Cause;
   readonly state: RunState;
+  /** The GPUs that it was given; absent: none. */
+  readonly gpus?: Lease;
 }
 
 export type RunState =
@@ -73,7 +76,7 @@ type In<At extends RunState["at"]> = Extract<RunState, { at: At }>;
 export type StopReason = "timeout" | "replaced" | "killed" | "shutdown";
 
 export type RunEvent =
-  | { readonly type: "cleared" }
+  | { readonly type: "cleared"; readonly gpus?: Lease }
   | { readonly type: "blocked"; readonly blockers: readonly string[] }
   | { readonly type: "skip"; readonly reason: string }
   | { readonly type: "spawned"; readonly at: Instant }
@@ -146,10 +149,14 @@ export function runDeadline({ state }: Run, policy: RunPolicy): Instant | null {
   }
 }
 
+function givenTo({ gpus }: { readonly gpus?: Lease }): Pick<Run, "gpus"> {
+  return gpus === undefined ? {} : { gpus };
+}
+
 function whenWaiting(run: Run, state: In<"waiting">, event: RunEvent, now: Instant): RunOutcome {
   switch (event.type) {
     case "cleared":
-      return goesOn({ ...run, state: { at: "starting", since: now } }, [
+      return goesOn({ ...run, ...givenTo(event), state: { at: "starting", since: now } }, [
         { do: "spawn", run: run.run, cause: run.cause },
       ]);
     case "blocked":

@@ -16,6 +16,7 @@
  *
  * *Wanted* (up or down: what people, files and schedules ask) is a fact beside the state.
  */
+import type { Lease } from "../gpu/lease.ts";
 import { answered, beginHealth, type Health, type ProbeResult, whenDue } from "../probe/health.ts";
 import { describeExit, type Exit, isSuccess } from "./exit.ts";
 import type { Policy, Signal } from "./policy.ts";
@@ -102,6 +103,8 @@ export interface Life {
   readonly streak: Streak;
   /** It runs and must be restarted, once what depends on it has ended. */
   readonly restartDue: boolean;
+  /** The GPUs of the present run, or of the last one; absent: it was given none. */
+  readonly gpus?: Lease;
 }
 
 export type Event =
@@ -114,7 +117,7 @@ export type Event =
   /** The same for a restart: what runs stays until `restart`. */
   | { readonly type: "restart later" }
   /** Answers to `waiting`: nothing stands in the way / this does / this machine does not want it. */
-  | { readonly type: "cleared" }
+  | { readonly type: "cleared"; readonly gpus?: Lease }
   | { readonly type: "blocked"; readonly blockers: readonly string[] }
   | { readonly type: "skip"; readonly reason: string }
   /** Its process is there, since `at`. */
@@ -312,7 +315,9 @@ function whenWaiting({ life, now }: Now, event: Event): Outcome {
     case "cleared": {
       const run = life.lastRun + 1;
       const state: State = { at: "starting", run, since: now, spawned: false, health: null };
-      return [{ ...life, lastRun: run, state }, [{ do: "spawn", run }]];
+      const { gpus: _, ...before } = life;
+      const given = event.gpus === undefined ? before : { ...before, gpus: event.gpus };
+      return [{ ...given, lastRun: run, state }, [{ do: "spawn", run }]];
     }
     case "blocked":
       return [{ ...life, state: { at: "waiting", blockers: event.blockers } }, []];

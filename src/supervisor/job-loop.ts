@@ -12,8 +12,9 @@
  * Ten thousand jobs may be due in one minute. They are dealt with in turns, between which services have theirs, and the keeper
  * is never asked for more than a few starts ahead.
  */
+import type { Held, Lease } from "../gpu/lease.ts";
 import type { JobDefinition } from "../plan/job.ts";
-import type { JobMark, JobPorts, Launch, RunningProcess } from "../ports.ts";
+import type { JobMark, JobPorts, Launch, Prepared, RunningProcess } from "../ports.ts";
 import { Deadlines } from "../schedule/deadlines.ts";
 import { type Job, type JobEffect, type JobEvent, jobDeadline, stepJob } from "../schedule/job.ts";
 import { overdue } from "../schedule/overdue.ts";
@@ -24,6 +25,7 @@ import type { RunRecord } from "../schedule/run-record.ts";
 import type { WallTime } from "../schedule/schedule.ts";
 import { type Start, shareOf, type Timetable } from "../schedule/timetable.ts";
 import type { Instant, RunNumber } from "../service/life.ts";
+import { noGpu } from "./gpu-leases.ts";
 import { JobLine } from "./job-line.ts";
 import { endRecord, eventsOf, missedRecord, type Now, skippedRecord, startRecord } from "./job-records.ts";
 import type { Loop, Ports } from "./loop.ts";
@@ -94,6 +96,8 @@ export class JobLoop {
   /** What runs hold, by the name of their process: locks, places in groups. */
   readonly #holding = new Map<string, readonly string[]>();
   readonly #held = new Map<string, number>();
+  /** What runs have of the GPUs, by the name of their process; null: nobody knows any more. */
+  readonly #leased = new Map<string, Lease | null>();
   /** Marks that are others than those on the disk. */
   readonly #unnoted = new Set<string>();
   /** One of them must be on the disk before anything starts. */
@@ -111,6 +115,14 @@ export class JobLoop {
     this.#services = services;
     this.#onQuiet = onQuiet;
     this.#onBug = onBug;
+    services.gpus.heldBy(() => this.#gpusHeld());
+  }
+
+  *#gpusHeld(): Iterable<Held> {
+    for (const [process, lease] of this.#leased) {
+      const { job, run } = jobRunOf(process)!;
+      yield { by: `${job}/${run}`, lease };
+    }
   }
 
   now(): Now {
@@ -191,11 +203,14 @@ export class JobLoop {
 
   /** A service became another: who waits for it looks again. */
   servicesChanged(): void {
-    const { changed } = this.#services;
-    if (changed.size === 0) return;
+    const { changed, gpus } = this.#services;
+    const isAboutGpus = gpus.hasNews("jobs");
+    if (changed.size === 0 && !isAboutGpus) return;
     for (const service of changed) this.#line.changed(`service ${service}`);
     changed.clear();
-    if (!this.#line.isEmpty) this.drain();
+    if (this.#line.isEmpty)
+      gpus.takeNews("jobs"); // Nobody waits here for anything.
+    else this.drain();
   }
 
   tick(): void {
@@ -246,6 +261,7 @@ export class JobLoop {
     let dueLeft = DUE_PER_TURN;
     for (;;) {
       this.#takeEvents();
+      if (this.#services.gpus.takeNews("jobs")) this.#line.changed(GPUS);
       if (this.#due.length > 0 && dueLeft > 0) {
         const some = this.#due.splice(0, dueLeft);
         dueLeft -= some.length;
@@ -390,7 +406,8 @@ export class JobLoop {
 
   #spawn(name: string, member: JobMember, run: RunNumber, cause: Cause): void {
     const { definition } = member;
-    const prepared = this.#prepare(definition, run, cause);
+    const gpus = member.job.runs.find((one) => one.run === run)?.gpus;
+    const prepared = this.#prepare(definition, run, cause, gpus);
     if (prepared.kind === "refusal") {
       const { cause: why, permanent } = prepared;
       this.enqueue(name, { type: "of run", run, event: { type: "refused", cause: why, permanent } });
@@ -401,9 +418,15 @@ export class JobLoop {
   }
 
   /** The file system can surprise; what nobody foresaw about one job must not touch the others. */
-  #prepare(definition: JobDefinition, run: RunNumber, cause: Cause) {
+  #prepare(definition: JobDefinition, run: RunNumber, cause: Cause, given: Lease | undefined): Prepared {
+    const { gpus: ask } = definition.service;
     try {
-      return this.#jobPorts.launcher.prepareRun(definition, run, cause);
+      if (ask !== undefined && given === undefined) {
+        const choice = this.#services.gpus.choose(`${definition.name}/${run}`, ask, null);
+        const why = choice.kind === "impossible" ? choice.why : "the GPUs it asks for were there a moment ago";
+        return { kind: "refusal", cause: why, permanent: choice.kind === "impossible" };
+      }
+      return this.#jobPorts.launcher.prepareRun(definition, run, cause, given);
     } catch (error) {
       const why = `it cannot be prepared: ${(error as Error).message}`;
       return { kind: "refusal", cause: why, permanent: false } as const;
@@ -441,11 +464,11 @@ export class JobLoop {
       if (!numbers.has(run)) this.#leaves(processNameOf(name, run));
     }
     const { definition } = this.members.get(name)!;
-    for (const { run, state } of after) {
+    for (const { run, state, gpus } of after) {
       const process = processNameOf(name, run);
       if (state.at === "starting") this.#starting.add(process);
       else this.#starting.delete(process);
-      if (state.at !== "waiting") this.#holds(process, definition);
+      if (state.at !== "waiting") this.#holds(process, definition, gpus);
       else if (!before.some((one) => one.run === run)) this.#line.add(process);
     }
   }
@@ -453,6 +476,7 @@ export class JobLoop {
   #leaves(process: string): void {
     this.#line.remove(process);
     this.#starting.delete(process);
+    if (this.#leased.delete(process)) this.#services.gpus.released();
     const held = this.#holding.get(process);
     if (held === undefined) return;
     this.#holding.delete(process);
@@ -463,8 +487,9 @@ export class JobLoop {
     }
   }
 
-  #holds(process: string, definition: JobDefinition): void {
+  #holds(process: string, definition: JobDefinition, gpus: Lease | undefined): void {
     if (this.#holding.has(process)) return;
+    if (gpus !== undefined || definition.service.gpus !== undefined) this.#leased.set(process, gpus ?? null);
     const things = thingsOf(definition);
     this.#holding.set(process, things);
     for (const thing of things) this.#held.set(thing, (this.#held.get(thing) ?? 0) + 1);
@@ -518,8 +543,16 @@ export class JobLoop {
     }
     const full = thingsOf(definition).filter((thing) => !this.#hasRoom(thing, process));
     const blockers = [...needed, ...full.map((thing) => thingInWords(thing, definition))];
-    if (blockers.length === 0) return tell({ type: "cleared" });
-    this.#line.park(process, needed.length > 0 ? `service ${needed[0]!.split(" ")[0]}` : full[0]!);
+    const { gpus: ask } = definition.service;
+    const choice =
+      ask === undefined || blockers.length > 0 ? null : this.#services.gpus.choose(`${name}/${run}`, ask, null);
+    if (choice?.kind === "absent") return tell({ type: "skip", reason: noGpu(choice.why) });
+    if (choice?.kind === "blocked") blockers.push(...choice.by);
+    if (blockers.length === 0) {
+      // What is impossible is told by the start.
+      return tell(choice?.kind === "granted" ? { type: "cleared", gpus: choice.lease } : { type: "cleared" });
+    }
+    this.#line.park(process, needed.length > 0 ? `service ${needed[0]!.split(" ")[0]}` : (full[0] ?? GPUS));
     if (blockers.join() !== told.join()) tell({ type: "blocked", blockers });
   }
 
@@ -583,6 +616,9 @@ export function isIdle({ runs, queued, catchUps, retries }: Job): boolean {
 function thingsOf({ lock, concurrency }: JobDefinition): string[] {
   return [...(lock === null ? [] : [`lock ${lock}`]), ...(concurrency === null ? [] : [groupThing(concurrency.group)])];
 }
+
+/** What those wait for who wait for devices: who is next is decided by what each of them asks for. */
+const GPUS = "gpus";
 
 function groupThing(group: string): string {
   return `group ${group}`;

@@ -111,7 +111,11 @@ function takeOverJob(
     run === null ? memory === null : run > (memory?.job.lastRun ?? 0),
   );
   const known = memory?.job.runs ?? [];
-  const adopted = adoptedRuns(known, newer, found, memory?.job.lastRun ?? 0, now);
+  const adopted = adoptedRuns(known, newer, found, memory?.job.lastRun ?? 0, now).map((run) => {
+    const pid = found.live.find((process) => process.run === run.run)?.pid;
+    const gpus = pid === undefined ? null : (ports.gpus?.leaseOf(pid) ?? null);
+    return gpus === null ? run : { ...run, gpus };
+  });
   for (const open of newer) {
     if (!adopted.some(({ run }) => run === open.run)) recordLost(loop, jobPorts, definition, open, now);
   }

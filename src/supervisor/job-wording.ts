@@ -1,6 +1,7 @@
 /**
  * Jobs and their runs in words: what is so and why. Every state has an answer.
  */
+import { leaseInWords } from "../gpu/lease.ts";
 import type { JobDefinition } from "../plan/job.ts";
 import { formatDuration } from "../plan/units.ts";
 import type { Job } from "../schedule/job.ts";
@@ -49,7 +50,7 @@ export function whyJob({ service, policy, name }: JobDefinition, job: Job, aroun
   return around.hasNext ? lastWhy(around) : `it is never due: ${lastWhy(around)}`;
 }
 
-export function whyRun({ state }: Run, policy: RunPolicy, { now, holders }: JobCircumstances): string {
+export function whyRun({ state, gpus }: Run, policy: RunPolicy, { now, holders }: JobCircumstances): string {
   switch (state.at) {
     case "waiting": {
       if (state.blockers.length === 0) return "is about to start";
@@ -59,7 +60,7 @@ export function whyRun({ state }: Run, policy: RunPolicy, { now, holders }: JobC
     case "starting":
       return "is being started";
     case "running":
-      return `runs for ${inWords(now - state.since)}`;
+      return `runs for ${inWords(now - state.since)}${gpus === undefined ? "" : `, on ${leaseInWords(gpus)}`}`;
     case "stopping":
       if (state.survivors.length > 0) return `is left: KILL does not end ${state.survivors.join(", ")}`;
       if (state.killed) return `${STOPPING[state.why]}: KILL was sent to all of it and is repeated`;

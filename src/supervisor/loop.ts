@@ -15,6 +15,7 @@ import type {
   Chance,
   Clock,
   GoodRun,
+  Gpus,
   Hooks,
   JobPorts,
   Journal,
@@ -39,6 +40,7 @@ import {
   step,
 } from "../service/life.ts";
 import { blockers, dependentsOf, endsBefore } from "./dependencies.ts";
+import { claimOf, GpuLeases, leaseOf, noGpu } from "./gpu-leases.ts";
 
 export interface Ports {
   readonly clock: Clock;
@@ -54,6 +56,8 @@ export interface Ports {
   readonly lastWords?: LastWords;
   /** Absent: services only. */
   readonly jobs?: JobPorts;
+  /** Absent: nobody looks for GPUs, and what asks for one is SKIPPED. */
+  readonly gpus?: Gpus;
 }
 
 /** One service under supervision. */
@@ -82,6 +86,8 @@ export class Loop {
   readonly lastRuns = new Map<string, RunNumber>();
   /** Services that became another than before; whoever waits for one looks, and takes it out. */
   readonly changed = new Set<string>();
+  /** Who has which GPUs, jobs included. */
+  readonly gpus: GpuLeases;
   readonly #ports: Ports;
   readonly #describe: (name: string) => string;
   readonly #onQuiet: () => void;
@@ -108,6 +114,18 @@ export class Loop {
     this.#describe = describe;
     this.#onQuiet = onQuiet;
     this.#onBug = onBug;
+    this.gpus = new GpuLeases(ports);
+    this.gpus.heldBy(() => this.#eachOf(leaseOf));
+    this.gpus.claimedBy(() =>
+      this.#eachOf((name, member) => claimOf(name, member, () => this.blockersOf(member.service).length === 0)),
+    );
+  }
+
+  *#eachOf<Found>(find: (name: string, member: Supervised) => Found | null): Iterable<Found> {
+    for (const [name, member] of this.members) {
+      const found = find(name, member);
+      if (found !== null) yield found;
+    }
   }
 
   add(service: Service, life: Life): Supervised {
@@ -232,8 +250,9 @@ export class Loop {
         this.#handle(item.name, item.event);
       }
       this.#letLeave();
+      if (this.gpus.takeNews("services")) this.#resolveThoseForGpus();
       if (this.#queue.length === 0) this.#resolveOne();
-    } while (this.#queue.length > 0 || this.#toResolve.size > 0);
+    } while (this.#queue.length > 0 || this.#toResolve.size > 0 || this.gpus.hasNews("services"));
   }
 
   #handle(name: string, event: Event): void {
@@ -284,9 +303,17 @@ export class Loop {
       member.launch = null;
     }
     if (life.state.at === "waiting" && before.state.at !== "waiting") this.#toResolve.add(name);
+    if (before.gpus !== undefined || member.service.gpus !== undefined) this.#noteGpus(life, before);
     for (const dependent of this.#dependents.get(name) ?? []) {
       if (this.members.get(dependent)?.life.state.at === "waiting") this.#toResolve.add(dependent);
     }
+  }
+
+  /** Devices come free with a run, and with the wish to run again at once. */
+  #noteGpus(life: Life, before: Life): void {
+    const run = runOf(before.state);
+    if (before.gpus !== undefined && run !== null && runOf(life.state) !== run) return this.gpus.released();
+    if (life.wanted !== before.wanted || isVisible(before, life)) this.gpus.changed();
   }
 
   #setDeadline(name: string): void {
@@ -317,7 +344,7 @@ export class Loop {
 
   #spawn(name: string, member: Supervised, run: RunNumber): void {
     member.startedWith = member.service;
-    const prepared = this.#prepare(member.service, run);
+    const prepared = this.#prepare(name, member, run);
     if (prepared.kind === "refusal") {
       this.enqueue(name, { type: "refused", run, cause: prepared.cause, permanent: prepared.permanent });
       return;
@@ -327,9 +354,14 @@ export class Loop {
   }
 
   /** The file system can surprise; what nobody foresaw about one service must not touch the others. */
-  #prepare(service: Service, run: RunNumber): Prepared {
+  #prepare(name: string, { service, life }: Supervised, run: RunNumber): Prepared {
     try {
-      const prepared = this.#ports.launcher.prepare(service, run);
+      if (service.gpus !== undefined && life.gpus === undefined) {
+        const choice = this.gpus.choose(name, service.gpus, life);
+        const cause = choice.kind === "impossible" ? choice.why : "the GPUs it asks for were there a moment ago";
+        return { kind: "refusal", cause, permanent: choice.kind === "impossible" };
+      }
+      const prepared = this.#ports.launcher.prepare(service, run, life.gpus);
       if (prepared.kind === "launch") this.#ports.prober.began(service, run);
       return prepared;
     } catch (error) {
@@ -355,15 +387,37 @@ export class Loop {
     if (member === undefined) return;
     const { service, life } = member;
     if (life.state.at !== "waiting") return;
-    const reason = this.#ports.launcher.unmet(service);
+    const reason = this.unmet(service);
     if (reason !== null) {
       this.enqueue(name, { type: "skip", reason });
       return;
     }
-    const inTheWay = this.blockersOf(service);
-    if (inTheWay.length === 0) this.enqueue(name, { type: "cleared" });
-    else if (inTheWay.join() !== life.state.blockers.join())
-      this.enqueue(name, { type: "blocked", blockers: inTheWay });
+    const needed = this.blockersOf(service);
+    const choice = needed.length > 0 || service.gpus === undefined ? null : this.gpus.choose(name, service.gpus, life);
+    if (choice?.kind === "absent") {
+      this.enqueue(name, { type: "skip", reason: noGpu(choice.why) });
+      return;
+    }
+    const inTheWay = choice?.kind === "blocked" ? choice.by : needed;
+    if (inTheWay.length > 0) {
+      if (inTheWay.join() !== life.state.blockers.join()) this.enqueue(name, { type: "blocked", blockers: inTheWay });
+    } else if (choice?.kind === "granted") this.enqueue(name, { type: "cleared", gpus: choice.lease });
+    else this.enqueue(name, { type: "cleared" }); // What is impossible is told by the start.
+  }
+
+  /** Why this machine does not want the service; null: it does, as far as is known. */
+  unmet(service: Service): string | null {
+    const reason = this.#ports.launcher.unmet(service);
+    if (reason !== null || service.gpus === undefined) return reason;
+    return this.gpus.absence();
+  }
+
+  /** Who has waited longest goes first. */
+  #resolveThoseForGpus(): void {
+    const waiting = [...this.members].filter(
+      ([, { life, service }]) => service.gpus !== undefined && life.state.at === "waiting",
+    );
+    for (const [name] of waiting.sort(([, a], [, b]) => a.life.since - b.life.since)) this.#toResolve.add(name);
   }
 
   #letLeave(): void {

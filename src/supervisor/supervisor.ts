@@ -2,6 +2,7 @@
  * All services and jobs at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
+import type { Held as GpusHeld } from "../gpu/lease.ts";
 import { diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { JobDefinition } from "../plan/job.ts";
@@ -153,6 +154,12 @@ export class Supervisor {
     this.#loop.drain();
   }
 
+  /** `gpus.look()` was answered, or came to nothing. */
+  gpusSeen(): void {
+    this.#loop.gpus.changed();
+    this.#loop.drain();
+  }
+
   tick(): void {
     this.#loop.tick();
     this.#jobs?.tick();
@@ -225,7 +232,7 @@ export class Supervisor {
   recheckConditions(): boolean {
     for (const [name, { service, life }] of this.#loop.members) {
       if (life.state.at !== "skipped" || life.wanted === "down") continue;
-      const reason = this.#ports.launcher.unmet(service);
+      const reason = this.#loop.unmet(service);
       if (reason === null) this.#loop.start(name);
       else if (reason !== life.state.reason) this.#loop.enqueue(name, { type: "skip", reason });
     }
@@ -572,6 +579,11 @@ export class Supervisor {
     return [...this.#definitions().values(), ...(this.#jobs?.definitions() ?? [])];
   }
 
+  /** Who has which GPUs now, services and jobs. */
+  gpusHeld(): readonly GpusHeld[] {
+    return this.#loop.gpus.held();
+  }
+
   neededBy(name: string): readonly string[] {
     return this.#loop.dependentsOf(name);
   }
@@ -673,7 +685,7 @@ export class Supervisor {
     const { service, life } = this.#loop.members.get(name)!;
     // Its own reasons name others that wait: one step is enough, `why` of each leads on.
     if (life.state.at === "waiting") {
-      const names = life.state.blockers.map((phrase) => phrase.split(" ")[0]);
+      const names = life.state.blockers.map((phrase) => /^GPU [^:]+/.exec(phrase)?.[0] ?? phrase.split(" ")[0]);
       return names.length === 0 ? "about to start" : `WAITING for ${names.join(", ")}`;
     }
     const around = this.#circumstances(name, service, life);
@@ -689,6 +701,7 @@ export class Supervisor {
   }
 
   #whenJobsQuiet(): void {
+    if (this.#loop.gpus.hasNews("services")) this.#loop.drain(); // A run gave something back.
     if (this.#endStatus !== null) this.#leaveIfDone(this.#endStatus);
   }
 

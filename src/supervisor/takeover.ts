@@ -6,7 +6,7 @@
  */
 import type { Plan } from "../plan/plan.ts";
 import type { Inherited, Memory, RunningProcess } from "../ports.ts";
-import { newLife, runOf } from "../service/life.ts";
+import { type Life, newLife, runOf } from "../service/life.ts";
 import type { Loop, Ports, Supervised } from "./loop.ts";
 
 /** Fills the empty loop; nothing has an effect yet but orders that an earlier core may not have lived to give. */
@@ -64,13 +64,33 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
   if (runOf(member.life.state) === run) {
     takeOverProbes(member, ports.clock.now());
     sayStopAgain(ports, process, member);
+    if (member.life.gpus === undefined) takeOverGpus(ports, process, member);
   } else {
     // The journal missed it. It runs, so it counts as just started, and whatever restart was due has been.
     const state = { at: "starting", run, since: startedAt, spawned: false, health: null } as const;
     const lastRun = Math.max(member.life.lastRun, run);
-    member.life = { ...member.life, wanted: "up", restartDue: false, lastRun, state, since: ports.clock.now() };
+    member.life = {
+      ...withoutGpus(member.life),
+      wanted: "up",
+      restartDue: false,
+      lastRun,
+      state,
+      since: ports.clock.now(),
+    };
+    takeOverGpus(ports, process, member);
   }
   loop.enqueue(name, { type: "spawned", run, at: startedAt }); // Perhaps the last core died before it heard of it.
+}
+
+/** The journal missed what it was given, so it is asked of the process. Where that tells nothing, nobody gets a GPU beside it. */
+function takeOverGpus({ gpus }: Ports, { pid }: RunningProcess, member: Supervised): void {
+  const lease = gpus?.leaseOf(pid) ?? null;
+  if (lease !== null) member.life = { ...member.life, gpus: lease };
+}
+
+/** Those of an earlier run. */
+function withoutGpus({ gpus: _, ...life }: Life): Life {
+  return life;
 }
 
 /** Something is left of a run whose main process ended: whatever the journal knows of that, nothing starts beside it. */
@@ -82,7 +102,8 @@ function takeOverRemains(loop: Loop, ports: Ports, name: string, run: number, { 
   if (runOf(member.life.state) !== run) {
     const now = ports.clock.now();
     const state = { at: "starting", run, since: now, spawned: true, health: null } as const;
-    member.life = { ...member.life, lastRun: Math.max(member.life.lastRun, run), state, since: now };
+    const lastRun = Math.max(member.life.lastRun, run);
+    member.life = { ...withoutGpus(member.life), lastRun, state, since: now };
   }
   if (!isAmong(ended, name, run))
     loop.enqueue(name, { type: "exited", run, exit: { kind: "unknown" }, isClear: false });

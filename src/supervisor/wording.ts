@@ -1,6 +1,7 @@
 /**
  * A life in words: what is so, why, and what happens next. Every state has an answer to both questions.
  */
+import { leaseInWords } from "../gpu/lease.ts";
 import { formatDuration } from "../plan/units.ts";
 import { describeExit, isSuccess } from "../service/exit.ts";
 import type { Instant, Life, State } from "../service/life.ts";
@@ -50,9 +51,9 @@ export function why(life: Life, policy: Policy, around: Circumstances, now: Inst
       const up = formatDuration(roundMs(now - state.since));
       if (state.health !== null && state.health.verdict === "starting") {
         const said = state.health.detail === "" ? "no answer yet" : state.health.detail;
-        return `started ${up} ago, health check: ${said}`;
+        return `started ${up} ago${onGpus(life)}, health check: ${said}`;
       }
-      return `started ${up} ago, counts as running after ${formatDuration(policy.startsecsMs)}`;
+      return `started ${up} ago${onGpus(life)}, counts as running after ${formatDuration(policy.startsecsMs)}`;
     }
     case "running":
       return whyRunning(life, state.health);
@@ -128,9 +129,14 @@ function whyStopped(life: Life, around: Circumstances): string {
 
 function whyRunning(life: Life, health: { verdict: string; detail: string } | null): string {
   const again = life.restarts > 0 && life.lastEnd !== null ? `, last end: ${describeEnd(life.lastEnd)}` : "";
-  if (health === null) return `up${again}`;
+  if (health === null) return `up${onGpus(life)}${again}`;
   const said = health.detail === "" ? "" : ` (${health.detail})`;
-  return `${health.verdict === "healthy" ? "healthy" : "unhealthy"}${said}${again}`;
+  return `${health.verdict === "healthy" ? "healthy" : "unhealthy"}${said}${onGpus(life)}${again}`;
+}
+
+/** ", on GPU 0 and 1". */
+function onGpus({ gpus }: Life): string {
+  return gpus === undefined ? "" : `, on ${leaseInWords(gpus)}`;
 }
 
 function endedHow(life: Life, how: string): string {

@@ -1,0 +1,132 @@
+/**
+ * Which runs have which GPUs, and who may start. Nothing is kept here: what is leased is read, whenever somebody asks, from the
+ * lives of services and the runs of jobs, so it cannot disagree with what runs, whichever core or keeper died in between.
+ *
+ * A service that is about to run again (a crash, a restart) keeps what it had for that moment, or some job that waits would
+ * take it and keep the service down for hours. It does so only while it waits for nothing else.
+ */
+import type { GpuAsk } from "../gpu/ask.ts";
+import { type Choice, choose } from "../gpu/choose.ts";
+import type { Held } from "../gpu/lease.ts";
+import type { Clock, Gpus } from "../ports.ts";
+import { type Instant, type Life, runOf } from "../service/life.ts";
+import type { Supervised } from "./loop.ts";
+
+/** Who keeps devices without running, and since when. */
+interface Claim {
+  readonly by: string;
+  readonly lease: NonNullable<Held["lease"]>;
+  readonly endedAt: Instant;
+}
+
+export class GpuLeases {
+  readonly #clock: Clock;
+  readonly #gpus: Gpus | null;
+  readonly #sources: (() => Iterable<Held>)[] = [];
+  #claims: () => Iterable<Claim> = () => [];
+  #freshSince: Instant = Number.NEGATIVE_INFINITY;
+  readonly #news = { services: false, jobs: false };
+
+  constructor({ clock, gpus }: { readonly clock: Clock; readonly gpus?: Gpus }) {
+    this.#clock = clock;
+    this.#gpus = gpus ?? null;
+  }
+
+  /** What runs have; asked anew each time. */
+  heldBy(source: () => Iterable<Held>): void {
+    this.#sources.push(source);
+  }
+
+  claimedBy(claims: () => Iterable<Claim>): void {
+    this.#claims = claims;
+  }
+
+  get port(): Gpus | null {
+    return this.#gpus;
+  }
+
+  /** By everybody who runs. */
+  held(): Held[] {
+    return this.#sources.flatMap((source) => [...source()]);
+  }
+
+  /** A run is over that had some: what its memory is now only a new look tells. */
+  released(): void {
+    this.#freshSince = this.#clock.now();
+    this.changed();
+  }
+
+  /** Whoever waits has to look again, the services and the jobs: at leases, claims, or the answer to a look. */
+  changed(): void {
+    this.#news.services = true;
+    this.#news.jobs = true;
+  }
+
+  /** Whether these have to look again; they have been told then. */
+  takeNews(whose: "services" | "jobs"): boolean {
+    const isNews = this.#news[whose];
+    this.#news[whose] = false;
+    return isNews;
+  }
+
+  hasNews(whose: "services" | "jobs"): boolean {
+    return this.#news[whose];
+  }
+
+  /** `by`: who asks; `before`: what it had the last time. */
+  choose(by: string, ask: GpuAsk, before: Pick<Life, "gpus" | "lastEnd"> | null): Choice {
+    if (this.#gpus === null) return { kind: "absent", why: "svcd was started without a way to look for one" };
+    const choice = choose(ask, {
+      view: this.#gpus.view(),
+      held: [...this.held().filter((one) => one.by !== by), ...this.#claimsAgainst(by, before)],
+      preferred: before?.gpus?.devices.map(({ uuid }) => uuid) ?? [],
+      now: this.#clock.now(),
+      freshSince: this.#freshSince,
+    });
+    if (choice.kind === "blocked" && choice.needsLook) this.#gpus.look();
+    return choice;
+  }
+
+  /** Why this machine does not want whoever asks for GPUs; null: it has some, or nobody knows yet. */
+  absence(): string | null {
+    if (this.#gpus === null) return noGpu("svcd was started without a way to look for one");
+    const view = this.#gpus.view();
+    // Nobody tells when there is one after all.
+    if (view.kind === "none" || view.kind === "unknown") this.#gpus.look();
+    return view.kind === "none" ? noGpu(view.why) : null;
+  }
+
+  /** Who ran on a device last has the claim on it. One that is older yields where it must, or two could wait for each other. */
+  #claimsAgainst(by: string, before: Pick<Life, "gpus" | "lastEnd"> | null): Held[] {
+    const claimed = new Set<string>();
+    const own = before?.lastEnd?.at ?? Number.NEGATIVE_INFINITY;
+    return [...this.#claims()]
+      .sort((a, b) => b.endedAt - a.endedAt)
+      .flatMap(({ by: claimant, lease, endedAt }): Held[] => {
+        const devices = lease.devices.filter(({ uuid }) => !claimed.has(uuid));
+        for (const { uuid } of devices) claimed.add(uuid);
+        if (claimant === by || devices.length === 0) return [];
+        const isClaim = endedAt < own || (endedAt === own && claimant > by) ? "weak" : "firm";
+        return [{ by: claimant, lease: { ...lease, devices }, isClaim }];
+      });
+  }
+}
+
+export function noGpu(why: string): string {
+  return `no GPU on this machine: ${why}`;
+}
+
+/** What a service that runs has; null: nothing. */
+export function leaseOf(name: string, { life, service, startedWith }: Supervised): Held | null {
+  if (runOf(life.state) === null) return null;
+  if (life.gpus !== undefined) return { by: name, lease: life.gpus };
+  return (startedWith ?? service).gpus === undefined ? null : { by: name, lease: null };
+}
+
+/** What a service keeps that is about to run again; null: nothing. `isReady`: it waits for nothing else. */
+export function claimOf(name: string, { life, service }: Supervised, isReady: () => boolean): Claim | null {
+  const { state, gpus, lastEnd, wanted } = life;
+  if (gpus === undefined || lastEnd === null || wanted === "down" || service.gpus === undefined) return null;
+  const isAboutToRun = state.at === "backoff" || (state.at === "waiting" && isReady());
+  return isAboutToRun ? { by: name, lease: gpus, endedAt: lastEnd.at } : null;
+}
