@@ -16,6 +16,8 @@ import { LocalIdle } from "./local-idle.ts";
 import { runEvent } from "./local-jobs.ts";
 import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
+import type { MainProcess } from "./os/gpu-holders.ts";
+import { LinuxGpus } from "./os/gpus.ts";
 import { LinuxHooks } from "./os/hooks.ts";
 import { LinuxJobHistory } from "./os/job-history.ts";
 import { type Hello, KeeperClient, type KeeperReport } from "./os/keeper-client.ts";
@@ -113,6 +115,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     warn: (service, warning) => log.warn(`${service}: ${warning}`),
     daemonEnvironment: () => source.settings?.environment ?? {},
     marks: root === null ? {} : { SVCD_ROOT: root },
+    gpusOf: (service) => supervisor.members.get(service)?.life.gpus ?? null,
   });
   goFirst(); // The launcher has seen by now what services inherit.
   const prober = new LinuxProber({
@@ -123,6 +126,13 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     marksFile: join(where.run, "log-marks.json"),
   });
   const clock = new SystemClock(() => supervisor.tick());
+  const gpus = new LinuxGpus({
+    env: process.env,
+    runDir: where.run,
+    mains: () => mainProcesses(supervisor),
+    onSeen: () => supervisor.gpusSeen(),
+    now: () => clock.now(),
+  });
   const hooks = new LinuxHooks({ launcher, hostname: hostname(), rootDir: root ?? dirname(where.services), say });
   const history = new LinuxJobHistory({
     stateDir: where.state,
@@ -162,6 +172,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       announcer: { announce: (news) => announce(news) },
       lastWords: new LogLastWords(where.log),
       jobs,
+      gpus,
     },
     // Half a decision must not be gone on with, whoever asked for it: this core ends, and the next one takes over.
     (error) => setImmediate(() => crash(error)),
@@ -291,6 +302,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     supervisor,
     keeper,
     events,
+    gpus,
     version,
     keeperPid: hello.keeperPid,
     containment: hello.containment,
@@ -320,6 +332,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   keeper.beforeLeaving(async () => {
     idle.keeper.close();
     prober.close();
+    gpus.close();
     hooks.close();
     notifier.close();
     await server.close();
@@ -376,6 +389,10 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
         return whenFilesChanged(directory.read());
     }
   };
+}
+
+function* mainProcesses(supervisor: Supervisor): Iterable<MainProcess> {
+  for (const { service: name, run, pid } of supervisor.processes()) yield { name, run, pid };
 }
 
 /** The way to the socket; logs are read through it. */

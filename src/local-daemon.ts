@@ -4,10 +4,12 @@
  */
 import type { Daemon, HealthReport, LaunchReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
+import { gpuReport } from "./gpu/report.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
 import type { LocalIdle } from "./local-idle.ts";
 import { localJobs } from "./local-jobs.ts";
 import { evidenceOf } from "./os/evidence.ts";
+import type { LinuxGpus } from "./os/gpus.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
 import { heldUp, processFacts } from "./os/process-facts.ts";
 import { diffServices } from "./plan/diff.ts";
@@ -23,6 +25,7 @@ export interface LocalDaemonOptions {
   readonly supervisor: Supervisor;
   readonly keeper: KeeperClient;
   readonly events: EventLog;
+  readonly gpus: Pick<LinuxGpus, "refresh">;
   readonly version: string;
   readonly keeperPid: number;
   readonly containment: ContainmentFacts;
@@ -81,7 +84,13 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     log: (name, stream) => logPosition(options, name, stream),
     followLog: (name, stream, onGrown) => followLog(options, name, stream, onGrown),
     processFacts,
+    gpus: async (withinMs) => gpuReport(await options.gpus.refresh(withinMs), supervisor.gpusHeld(), isoAt),
   };
+}
+
+/** Of a moment of CLOCK_MONOTONIC. */
+function isoAt(at: number): string {
+  return new Date(Date.now() - (Number(process.hrtime.bigint() / 1_000_000n) - at)).toISOString();
 }
 
 function clearLog({ supervisor, keeper }: LocalDaemonOptions, name: string): ActionResult {

@@ -13,9 +13,9 @@ import {
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import type { HealthReport } from "../control/daemon.ts";
+import type { GpuReport, HealthReport } from "../control/daemon.ts";
 import type { Call } from "./call.ts";
-import { asFailure } from "./daemon.ts";
+import { asFailure, ifAnswered } from "./daemon.ts";
 import { Failure } from "./failure.ts";
 
 export type Level = "ok" | "warn" | "fail";
@@ -54,6 +54,8 @@ export async function checkEverything(call: Call): Promise<readonly Check[]> {
     ask("orphans", orphans(report.keeper));
     ask("open files", openFiles(report.keeper));
     ask("ending all processes of a service", containment(report.containment));
+    const seen = await ifAnswered(call.daemon.gpus()); // Another version may not know the question.
+    if (seen !== null) ask("GPUs", gpus(seen));
   }
   ask("services.d", directory(places.services, "put the files of services there"));
   ask("services.d is yours alone", writers(places.services, owner));
@@ -140,6 +142,25 @@ export function openFilesLimit(hard: string): Finding {
     `at most ${hard}: enough for some ${Math.floor(Number(hard) / 8)} services`,
     "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile=",
   );
+}
+
+export function gpus({ state, why, devices }: GpuReport): Finding {
+  if (state === "none") return ok(`none: ${why}; what asks for one is SKIPPED`);
+  if (state === "trouble")
+    return warn(why ?? "", "try nvidia-smi by hand; one that hangs or fails needs its driver mended, or a reboot");
+  const gone = devices.filter(({ isGone }) => isGone);
+  if (gone.length > 0) {
+    return warn(
+      `GPU ${gone.map(({ index }) => index).join(", ")} fell off the bus`,
+      "reboot the machine, or rent another",
+    );
+  }
+  const names = new Map<string, number>();
+  for (const { name } of devices) names.set(name, (names.get(name) ?? 0) + 1);
+  const all = [...names].map(([name, count]) => `${count} × ${name}`).join(", ");
+  const barred = devices.filter(({ notForUse }) => notForUse !== null);
+  if (barred.length === 0) return ok(all);
+  return ok(`${all}; not for use: GPU ${barred.map(({ index }) => index).join(", ")} (${barred[0]?.notForUse})`);
 }
 
 // Places

@@ -284,6 +284,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./explain.ts"),
   },
   {
+    name: "gpus",
+    usage: "",
+    summary: "what the GPUs do, to whom they are leased, who holds their memory",
+    options: ["json"],
+    words: [0, 0],
+    completes: null,
+    load: () => import("./gpus.ts"),
+  },
+  {
     name: "lint",
     usage: "[FILE… | DIRECTORY…]",
     summary: "everything that is wrong or rarely meant in crontabs; without a file, in all of cron.d",

@@ -17,6 +17,7 @@ import { Refused, refusedBy } from "./client-refused.ts";
 import type {
   Action,
   ActionResult,
+  GpuReport,
   HealthReport,
   IdleOverview,
   LaunchReport,
@@ -165,6 +166,7 @@ export function control(socketPath: string, options: RequestOptions = {}) {
   return {
     socketPath,
     health: () => get<HealthReport>("/v1/health"),
+    gpus: () => get<GpuReport>("/v1/gpus"),
     services: (words?: readonly string[]) => get<readonly ServiceStatus[]>(servicesPath(words)),
     /** And how many mistakes are in the files, and troubles of svcd itself. */
     overview: async (words?: readonly string[]) => {

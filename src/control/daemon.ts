@@ -4,11 +4,13 @@
  *
  * Every call answers at once with what is so; what follows from it arrives as events.
  */
+import type { GpuReport } from "../gpu/report.ts";
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
 import type { LaunchReport } from "../ports.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
 import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 
+export type { GpuDevice, GpuHolder, GpuLease, GpuReport } from "../gpu/report.ts";
 export type { Mistake as MistakeReport } from "../plan/mistake.ts";
 export type { LaunchReport } from "../ports.ts";
 export type {
@@ -170,4 +172,6 @@ export interface Daemon extends JobsDaemon {
   followLog(name: string, stream: StreamName, onGrown: (position: LogPosition) => void): () => void;
   /** For /metrics: CPU seconds and resident bytes of a pid, null when it is gone. */
   processFacts(pid: number): { readonly cpuSeconds: number; readonly rssBytes: number } | null;
+  /** Looks at the GPUs now, for this long at most; however nvidia-smi fares it answers. */
+  gpus(withinMs: number): Promise<GpuReport>;
 }

@@ -11,6 +11,7 @@ import type {
   ActionResult,
   Daemon,
   DaemonEvent,
+  GpuReport,
   HealthReport,
   IdleOverview,
   JobStatus,
@@ -104,6 +105,7 @@ export class FakeDaemon implements Daemon {
   readonly list: ServiceStatus[];
   readonly logs = new Map<string, FakeLog>();
   readonly jobList: JobStatus[] = [];
+  gpuReport: GpuReport = { state: "none", why: "nvidia-smi is not installed", at: null, devices: [] };
   /** By job, newest first. */
   readonly records = new Map<string, RunRecord[]>();
   /** By `JOB/RUN`. */
@@ -331,6 +333,10 @@ export class FakeDaemon implements Daemon {
 
   followLog(name: string, stream: StreamName, onGrown: (position: LogPosition) => void): () => void {
     return stream === "stdout" ? (this.logs.get(name)?.follow(onGrown) ?? (() => {})) : () => {};
+  }
+
+  gpus(): Promise<GpuReport> {
+    return Promise.resolve(this.gpuReport);
   }
 
   processFacts(pid: number): { readonly cpuSeconds: number; readonly rssBytes: number } | null {

@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { StreamName } from "../keeper/messages.ts";
 import { type Daemon, type ServiceStatus, STATES } from "./daemon.ts";
+import { writeGpus } from "./gpu-metrics.ts";
 import { writeJobs } from "./job-metrics.ts";
 import { Page } from "./metrics-page.ts";
 import type { RunCounts } from "./run-counts.ts";
@@ -13,6 +14,9 @@ export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 /** /proc is read for each process: after this many others get their turn. */
 const SERVICES_PER_TURN = 50;
 
+/** Prometheus gives up a scrape after 10 s, and all else in it is there at once. */
+const GPUS_WITHIN_MS = 2_000;
+
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
 
 interface Facts {
@@ -21,10 +25,11 @@ interface Facts {
 }
 
 export async function metrics(
-  daemon: Pick<Daemon, "health" | "services" | "processFacts" | "log" | "jobs" | "history">,
+  daemon: Pick<Daemon, "health" | "services" | "processFacts" | "log" | "jobs" | "history" | "gpus">,
   runCounts: RunCounts,
   now: Date,
 ): Promise<string> {
+  const gpus = daemon.gpus(GPUS_WITHIN_MS);
   const health = daemon.health();
   const services: Facts[] = [];
   for (const status of daemon.services()) {
@@ -83,6 +88,7 @@ export async function metrics(
   }
   writeLogs(page, daemon, services);
   writeJobs(page, daemon, runCounts);
+  writeGpus(page, await gpus);
   return page.text();
 }
 

@@ -31,6 +31,8 @@ import * as wire from "./wire.ts";
 import { checkCount, splitWords, suggestions } from "./words.ts";
 
 const DEFAULT_LINES = 100;
+/** Without persistence mode nvidia-smi needs seconds on a box with many devices; one that hangs is not waited for longer. */
+const LOOK_AT_GPUS_MS = 12_000;
 const MISTAKES_HEADER = "X-Mistakes";
 const TROUBLES_HEADER = "X-Troubles";
 const COUNTDOWNS_HEADER = "X-Countdowns";
@@ -111,6 +113,13 @@ export const ROUTES: readonly Route[] = [
     ({ house }, names) => house.daemon.remove(names),
   ),
   ...JOB_ROUTES,
+  get(
+    "/v1/gpus",
+    "The GPUs of this machine: what they do, to whom they are leased, who holds their memory.",
+    wire.NoQuery,
+    json(wire.GpuReport),
+    async ({ house }) => ok(await house.daemon.gpus(LOOK_AT_GPUS_MS)),
+  ),
   get(
     "/v1/plan",
     "What would change if the files were taken up now, and their mistakes.",

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import type * as daemon from "./daemon.ts";
 import { STATES } from "./daemon.ts";
 import type { ErrorBody } from "./refusal.ts";
+import { GpuDevice, GpuHolder, GpuLease, GpuReport } from "./wire-gpus.ts";
 import {
   ActionResult,
   JobDetail,
@@ -24,6 +25,7 @@ import {
 } from "./wire-jobs.ts";
 import { count, moment, names, text, wholeNumber } from "./wire-words.ts";
 
+export * from "./wire-gpus.ts";
 export * from "./wire-jobs.ts";
 
 // Answers
@@ -217,6 +219,10 @@ export const SCHEMAS = {
   RunAnswer,
   RunEvent,
   JobEvent,
+  GpuReport,
+  GpuDevice,
+  GpuLease,
+  GpuHolder,
   DaemonEvent,
   Accepted,
   Failure,
@@ -306,6 +312,7 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof RunStatus, daemon.RunStatus>,
     Agrees<typeof RunRecord, daemon.RunRecord>,
     Agrees<typeof RunAnswer, daemon.RunAnswer>,
+    Agrees<typeof GpuReport, daemon.GpuReport>,
     Agrees<typeof DaemonEvent, daemon.DaemonEvent>,
     Agrees<typeof Failure, ErrorBody>,
   ]

@@ -584,6 +584,12 @@ export class Supervisor {
     return this.#loop.gpus.held();
   }
 
+  /** Main processes of all runs that live. */
+  *processes(): Iterable<RunningProcess> {
+    for (const { process } of this.#loop.members.values()) if (process !== null) yield process;
+    for (const { processes } of this.#jobs?.members.values() ?? []) yield* processes.values();
+  }
+
   neededBy(name: string): readonly string[] {
     return this.#loop.dependentsOf(name);
   }
