@@ -5,7 +5,7 @@
  *     spawn("svcd", { env: gpus.env });
  *     gpus.change((state) => { state.hangs = true; });
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StandInGpu, StandInHolder, StandInState } from "./nvidia-smi.ts";
 
@@ -20,11 +20,22 @@ export class StandInGpus {
     mkdirSync(this.#bin, { recursive: true });
     this.#write({ gpus: [...gpus] });
     writeFileSync(`${this.stateFile}.calls`, "");
+    this.install();
+  }
+
+  install(): void {
     const program = join(import.meta.dirname, "nvidia-smi.ts");
     const path = join(this.#bin, "nvidia-smi");
     // Node says on stderr, and in some versions only, that it strips types.
-    writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --no-warnings '${program}' '${this.stateFile}' "$@"\n`);
-    chmodSync(path, 0o755);
+    const text = `#!/bin/sh\nexec '${process.execPath}' --no-warnings '${program}' '${this.stateFile}' "$@"\n`;
+    writeFileSync(`${path}.tmp`, text);
+    chmodSync(`${path}.tmp`, 0o755);
+    renameSync(`${path}.tmp`, path);
+  }
+
+  /** A machine without it. */
+  uninstall(): void {
+    rmSync(join(this.#bin, "nvidia-smi"));
   }
 
   /** For svcd: nvidia-smi and `hold-gpu-memory` on PATH, and where the latter registers. */
