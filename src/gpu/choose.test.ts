@@ -194,6 +194,8 @@ test("a device that fell off the bus is waited for, and the others go on", () =>
   assert.equal(told(chosen(ask(2), lost)), "waits for GPU 1: no longer seen by nvidia-smi");
   assert.equal(told(chosen(ask([1]), lost)), "waits for GPU 1: no longer seen by nvidia-smi");
   assert.deepEqual(told(chosen(ask("all"), lost)), [0]);
+  const moved = seen([device(0, { uuid: uuid(1) }), device(1, { uuid: uuid(2) })], { gone: [device(0)] });
+  assert.equal(told(chosen(ask([2]), moved)), "waits for GPU 0: no longer seen by nvidia-smi");
   assert.equal(told(chosen(ask(3), lost)), "asks for 3 GPUs, this machine has 1");
 });
 

@@ -93,6 +93,8 @@ function named(names: readonly (number | string)[], ask: GpuAsk, look: Look): Ca
     if (device === null) {
       const lost = deviceNamed(name, look.gone);
       if (lost !== null) return blockedByGone([lost]);
+      // The numbers of those behind it have moved.
+      if (typeof name === "number" && name < look.devices.length + look.gone.length) return blockedByGone(look.gone);
       return impossible(`asks for ${nameOfChosen(name)}, ${whatIsThere(look)}`);
     }
     if (device.notForUse !== null) return impossible(`asks for ${nameOfChosen(name)}: ${device.notForUse}`);
