@@ -137,6 +137,8 @@ export class LinuxGpus implements Gpus {
   }
 
   #lookNow(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer); // This look is for those who wait, too.
+    this.#timer = null;
     this.#underWay ??= this.#lookOnce().finally(() => {
       this.#underWay = null;
       if (!this.#isClosed) this.#options.onSeen();
