@@ -1,6 +1,7 @@
 /** What nobody would notice is not checked: each invariant is broken on purpose, and the simulation must say so by its number. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { GpuView } from "../gpu/device.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { EndedProcess } from "../ports.ts";
 import type { ProbeResult } from "../probe/health.ts";
@@ -67,6 +68,14 @@ class NeverTellsWhy extends Supervisor {
   }
 }
 
+const NOWHERE = { uuid: "GPU-9", index: 9 };
+
+function emptied(view: GpuView): GpuView {
+  if (view.kind !== "seen") return view;
+  const devices = view.look.devices.map((device) => ({ ...device, usedBytes: 0 }));
+  return { kind: "seen", look: { ...view.look, devices, holders: [] } };
+}
+
 const BROKEN: readonly [Invariant, string, MakeSupervisor][] = [
   [
     1,
@@ -129,6 +138,19 @@ const BROKEN: readonly [Invariant, string, MakeSupervisor][] = [
   [22, "svcd leaves before all is stopped", withProcesses(({ leave }) => ({ stopping: () => leave(0) }))],
   [22, "svcd never leaves", withProcesses(() => ({ leave: () => {} }))],
   [23, "nobody hears why", (ports) => new NeverTellsWhy(ports)],
+  [
+    25,
+    "leases are not kept, and nobody looks at memory",
+    withPorts(({ journal, gpus }) => ({
+      journal: {
+        record: (entry) => {
+          if (entry.kind !== "life" || entry.life.gpus === undefined) return journal.record(entry);
+          journal.record({ ...entry, life: { ...entry.life, gpus: { ...entry.life.gpus, devices: [NOWHERE] } } });
+        },
+      },
+      gpus: { ...gpus!, view: () => emptied(gpus!.view()) },
+    })),
+  ],
 ];
 
 for (const [invariant, title, make] of BROKEN) {

@@ -69,7 +69,10 @@ export class SimCore {
         leave: () => this.#act("leaving", () => world.toKeeper(() => world.leaves())),
       },
       launcher: {
-        prepare: ({ name }) => this.#prepare(name),
+        prepare: ({ name }, run, gpus) => {
+          world.gpus.given(name, run, gpus);
+          return this.#prepare(name);
+        },
         explainRefusal: (_launch, code) => ({ cause: code, permanent: code === "ENOENT" }),
         unmet: ({ name }) => (world.unmet.has(name) ? "not for this machine" : null),
       },
@@ -92,6 +95,7 @@ export class SimCore {
         of: (service) => this.#wishes.of(service),
         save: (changes) => this.#act("keeping a wish", () => this.#wishes.save(changes)),
       },
+      gpus: world.gpus.port(this),
       hooks: { run: () => {} },
       announcer: { announce: (news) => this.#announce(news) },
     };
@@ -139,7 +143,10 @@ export class SimCore {
     this.#act(`spawning ${name}#${run}`, () => {
       this.#mayStart(service);
       this.#world.ordered.set(name, Math.max(run, this.#world.ordered.get(name) ?? 0));
-      this.#world.toKeeper((keeper) => keeper.spawn(service, run));
+      this.#world.toKeeper((keeper) => {
+        this.#world.gpus.mayBegin(name, run);
+        keeper.spawn(service, run);
+      });
     });
   }
 

@@ -27,6 +27,7 @@
  * | 22 | a shutdown ends in bounded time, whatever survives; a new core signals nobody | `rest.ts`, `world.ts`; `sweep.test.ts`, `same-end.test.ts` |
  * | 23 | every state is explained | `look.ts` |
  * | 24 | zombies are reaped | not the supervisor's: the keeper's stories |
+ * | 25 | no GPU is given to two runs at once; who waits for one starts once it is free | `gpus.ts` before each start, `rest.ts` |
  *
  * `bites.test.ts` breaks the supervisor or the world on purpose and sees each of them noticed.
  */
@@ -50,6 +51,7 @@ export const INVARIANTS = {
   20: "nobody is delayed",
   22: "a shutdown ends, a new core signals nobody",
   23: "every state is explained",
+  25: "no GPU is given twice",
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;

@@ -32,6 +32,7 @@ export function lookAround(world: World): void {
 function waitsForSomething(world: World, name: string, { life, service }: Member, members: Members): void {
   if (life.wanted === "down") throw new Broken(4, `${name} waits and is not wanted`);
   if (world.unmet.has(name)) return; // It is told at the next look at conditions.
+  if (service.gpus !== undefined) return; // It may wait for nvidia-smi; once all is quiet `rest.ts` looks.
   const isBlocked = service.dependsOn.some((dependency) => {
     const other = members.get(dependency.name);
     if (other === undefined || !isMet(dependency, other)) return true;

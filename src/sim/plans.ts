@@ -1,6 +1,7 @@
 /**
  * Random services and plans: chains of needs, jobs, checks, budgets of every kind.
  */
+import type { GpuAsk } from "../gpu/ask.ts";
 import type { Plan, Service } from "../plan/plan.ts";
 import type { Policy } from "../service/policy.ts";
 import { policyOf } from "../service/simulate.ts";
@@ -23,8 +24,11 @@ export function randomService(random: Random, name: string, others: readonly str
   const needed = others
     .filter((other) => Number(other.slice(1)) < Number(name.slice(1)) && random.happens(0.35))
     .map((other) => [other, random.pick(["started", "ready", "started", "ready", "completed"] as const)] as const);
+  const number = random.below(1_000);
+  const gpus = gpusOf(number);
   return service(name, {
-    command: { kind: "text", text: `run ${name} ${random.below(1_000)}` },
+    command: { kind: "text", text: `run ${name} ${number}` },
+    ...(gpus === null ? {} : { gpus }),
     enabled: random.happens(0.95),
     autostart: random.happens(0.9),
     essential: random.happens(0.01),
@@ -32,6 +36,22 @@ export function randomService(random: Random, name: string, others: readonly str
     dependsOn: isJob ? {} : Object.fromEntries(needed),
     reloadSignal: random.happens(0.2) ? "SIGHUP" : null,
   });
+}
+
+/** Three in ten ask for some. Not by a further piece of chance: the same seeds tell the same histories as without. */
+function gpusOf(number: number): GpuAsk | null {
+  const usual = { memoryBytes: null, share: false, waitForMemory: true };
+  switch (number % 10) {
+    case 0:
+      return { which: { kind: "all" }, ...usual };
+    case 1:
+      return { which: { kind: "count", count: 1 }, ...usual };
+    case 2:
+      // It has only the leases to keep it from a device that is in use.
+      return { which: { kind: "count", count: 1 }, ...usual, waitForMemory: false };
+    default:
+      return null;
+  }
 }
 
 function randomPolicy(random: Random, isJob: boolean): Policy {

@@ -3,10 +3,12 @@
  * before; and all that is known must be so. Then svcd is shut down and must leave.
  */
 import { diffServices } from "../plan/diff.ts";
+import type { Service } from "../plan/plan.ts";
 import { runOf } from "../service/life.ts";
 import { isMet } from "../supervisor/dependencies.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { heldBy } from "./edits.ts";
+import { DEVICES } from "./gpus.ts";
 import { Broken } from "./invariants.ts";
 import { lookAround } from "./look.ts";
 import type { World } from "./world.ts";
@@ -55,8 +57,15 @@ function runsAsWanted(world: World, { members }: Supervisor): void {
     });
     const isUnready = at === "starting" && service.policy.health !== null;
     if (at === "waiting" && isBlocked) continue;
+    if (at === "waiting" && waitsForGpus(world, service)) continue;
     throw new Broken(4, `${name} is wanted and ${at} when all is quiet${isUnready ? " (with a check)" : ""}`);
   }
+}
+
+/** 25: not enough of them are free. */
+function waitsForGpus({ gpus }: World, { gpus: ask }: Service): boolean {
+  if (ask === undefined) return false;
+  return gpus.free < (ask.which.kind === "count" ? ask.which.count : DEVICES);
 }
 
 /** 1 and 7: nothing runs that nobody knows, no end is left over. */

@@ -18,6 +18,7 @@ import { heldBy, takeUp } from "./edits.ts";
 import type { Fate } from "./fate.ts";
 import type { Fault } from "./faults.ts";
 import { Files } from "./files.ts";
+import { SimGpus } from "./gpus.ts";
 import { Broken } from "./invariants.ts";
 import { SimKeeper, type Surroundings } from "./keeper.ts";
 import { Lives } from "./lives.ts";
@@ -44,6 +45,7 @@ export class World implements Surroundings {
   readonly journal = new SimJournal();
   readonly wishes = new SimWishes();
   readonly lives = new Lives();
+  readonly gpus = new SimGpus(this);
   /** Services that this machine does not want now. */
   unmet: ReadonlySet<string> = new Set();
   core: SimCore | null = null;
