@@ -103,6 +103,30 @@ test("the last success is found behind failures of before this core, and a job t
   assert.doesNotMatch(await metricsOf(daemon, counts, NOW), /svcd_job_runs_total\{/);
 });
 
+test("Prometheus reads of each GPU what it does and who has it; nothing where there is none, no old values where it is silent", async () => {
+  const daemon = new FakeDaemon();
+  assert.doesNotMatch(await metrics(daemon, NOW), /svcd_gpu/);
+  const device = {
+    ...{ index: 1, uuid: "GPU-1", name: "H100", memoryTotalBytes: 100, memoryUsedBytes: 40, utilization: 50 },
+    ...{ temperatureC: null, powerW: 70, powerLimitW: 700, notForUse: null, isGone: false, holders: [] },
+    leases: [{ by: "vllm", memoryBytes: null, shared: false }],
+  };
+  daemon.gpuReport = { state: "seen", why: null, at: "2026-11-02T10:01:00.000Z", devices: [device] };
+  const lines = (await metrics(daemon, NOW)).split("\n");
+  for (const line of [
+    "svcd_gpu_answers 1",
+    'svcd_gpu_memory_used_bytes{gpu="1",uuid="GPU-1"} 40',
+    'svcd_gpu_utilization_ratio{gpu="1",uuid="GPU-1"} 0.5',
+    'svcd_gpu_power_watts{gpu="1",uuid="GPU-1"} 70',
+    'svcd_gpu_leased{gpu="1",uuid="GPU-1",by="vllm"} 1',
+  ]) {
+    assert.ok(lines.includes(line), line);
+  }
+  assert.ok(!lines.some((line) => line.startsWith("svcd_gpu_temperature_celsius{")));
+  daemon.gpuReport = { ...daemon.gpuReport, state: "trouble", why: "it hangs" };
+  assert.match(await metrics(daemon, NOW), /^svcd_gpu_answers 0\n(?!.*svcd_gpu_memory)/ms);
+});
+
 test("names cannot break out of a label", async () => {
   const text = await metrics(new FakeDaemon('a"b\\c\nd'), NOW);
   assert.ok(text.includes('svcd_service_wanted{service="a\\"b\\\\c\\nd"} 1\n'));

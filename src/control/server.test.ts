@@ -73,6 +73,7 @@ test("questions are answered with the daemon's words", async (context) => {
   const daemon = new FakeDaemon("db", "web");
   const served = await serve(context, daemon);
   assert.deepEqual((await say(served, "GET", "/v1/health")).body, daemon.health());
+  assert.deepEqual((await say(served, "GET", "/v1/gpus")).body, daemon.gpuReport);
   assert.deepEqual((await say(served, "GET", "/v1/services")).body, daemon.list);
   assert.deepEqual((await say(served, "GET", "/v1/services?names=web")).body, [daemon.list[1]]);
   assert.deepEqual((await say(served, "GET", "/v1/services/web")).body, daemon.service("web"));

@@ -123,6 +123,28 @@ test("an env file with a ? may be missing", () => {
   assert.equal(launched("{ command: env, env_file: ['?nowhere.env'] }").env["WORD"], undefined);
 });
 
+test("a start sees the GPUs that it was given, above all that is written; its check and its hooks see the same", () => {
+  writeFileSync(`${root}/gpus.env`, "CUDA_VISIBLE_DEVICES=0,1,2,3\nGPU_COUNT=4\n");
+  const yaml =
+    "{ command: 'echo ${GPU_COUNT:?}', env_file: gpus.env, gpus: 2, healthcheck: { exec: 'x ${GPU_COUNT}' } }";
+  const gpus = {
+    devices: [2, 3].map((index) => ({ uuid: `GPU-${index}`, index })),
+    memoryBytes: null,
+    isShared: false,
+  };
+  const service = serviceFrom(yaml);
+  const prepared = launcher().prepare(service, 1, gpus);
+  assert.ok(prepared.kind === "launch");
+  const { argv, env } = prepared.launch;
+  assert.deepEqual(argv, ["echo", "2"]);
+  assert.equal(env["CUDA_VISIBLE_DEVICES"], "2,3");
+  assert.equal(env["CUDA_DEVICE_ORDER"], "PCI_BUS_ID");
+  assert.equal(env["SVCD_GPUS"], "2=GPU-2,3=GPU-3;;");
+  const setting = launcher({ gpusOf: () => gpus }).setting(service);
+  assert.deepEqual(setting.ok && setting.setting.resolved.check, { kind: "exec", argv: ["x", "2"] });
+  assert.equal(launched("{ command: env, env_file: gpus.env }").env["CUDA_VISIBLE_DEVICES"], "0,1,2,3");
+});
+
 // --- as whom, and with which limits ------------------------------------------------------------------------------------
 
 test("limits are set before the program's first instruction, and the pid stays", async () => {

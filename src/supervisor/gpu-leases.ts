@@ -3,10 +3,11 @@
  * lives of services and the runs of jobs, so it cannot disagree with what runs, whichever core or keeper died in between.
  *
  * A service that is about to run again (a crash, a restart) keeps what it had for that moment, or some job that waits would
- * take it and keep the service down for hours. It does so only while it waits for nothing else.
+ * take it and keep the service down for hours. It does so only while it waits for nothing else, and while nobody who runs has
+ * what it would need besides: devices that lie idle for whoever cannot start help nobody.
  */
 import type { GpuAsk } from "../gpu/ask.ts";
-import { type Choice, choose } from "../gpu/choose.ts";
+import { type Around, type Choice, choose } from "../gpu/choose.ts";
 import type { Held } from "../gpu/lease.ts";
 import type { Clock, Gpus } from "../ports.ts";
 import { type Instant, type Life, runOf } from "../service/life.ts";
@@ -15,6 +16,7 @@ import type { Supervised } from "./loop.ts";
 /** Who keeps devices without running, and since when. */
 interface Claim {
   readonly by: string;
+  readonly ask: GpuAsk;
   readonly lease: NonNullable<Held["lease"]>;
   readonly endedAt: Instant;
 }
@@ -76,12 +78,11 @@ export class GpuLeases {
   /** `by`: who asks; `before`: what it had the last time. */
   choose(by: string, ask: GpuAsk, before: Pick<Life, "gpus" | "lastEnd"> | null): Choice {
     if (this.#gpus === null) return { kind: "absent", why: "svcd was started without a way to look for one" };
+    const running = this.held();
     const choice = choose(ask, {
-      view: this.#gpus.view(),
-      held: [...this.held().filter((one) => one.by !== by), ...this.#claimsAgainst(by, before)],
+      ...this.#around(by, running, this.#gpus),
+      held: [...running.filter((one) => one.by !== by), ...this.#claimsAgainst(by, before, running, this.#gpus)],
       preferred: before?.gpus?.devices.map(({ uuid }) => uuid) ?? [],
-      now: this.#clock.now(),
-      freshSince: this.#freshSince,
     });
     if (choice.kind === "blocked" && choice.needsLook) this.#gpus.look();
     return choice;
@@ -96,11 +97,25 @@ export class GpuLeases {
     return view.kind === "none" ? noGpu(view.why) : null;
   }
 
+  /** What is so for somebody who asks, without claims. */
+  #around(by: string, running: readonly Held[], gpus: Gpus): Around {
+    const held = running.filter((one) => one.by !== by);
+    return { view: gpus.view(), held, preferred: [], now: this.#clock.now(), freshSince: this.#freshSince };
+  }
+
   /** Who ran on a device last has the claim on it. One that is older yields where it must, or two could wait for each other. */
-  #claimsAgainst(by: string, before: Pick<Life, "gpus" | "lastEnd"> | null): Held[] {
+  #claimsAgainst(
+    by: string,
+    before: Pick<Life, "gpus" | "lastEnd"> | null,
+    running: readonly Held[],
+    gpus: Gpus,
+  ): Held[] {
     const claimed = new Set<string>();
     const own = before?.lastEnd?.at ?? Number.NEGATIVE_INFINITY;
+    const couldStart = (one: Claim): boolean =>
+      choose({ ...one.ask, waitForMemory: false }, this.#around(one.by, running, gpus)).kind === "granted";
     return [...this.#claims()]
+      .filter(couldStart)
       .sort((a, b) => b.endedAt - a.endedAt)
       .flatMap(({ by: claimant, lease, endedAt }): Held[] => {
         const devices = lease.devices.filter(({ uuid }) => !claimed.has(uuid));
@@ -128,5 +143,5 @@ export function claimOf(name: string, { life, service }: Supervised, isReady: ()
   const { state, gpus, lastEnd, wanted } = life;
   if (gpus === undefined || lastEnd === null || wanted === "down" || service.gpus === undefined) return null;
   const isAboutToRun = state.at === "backoff" || (state.at === "waiting" && isReady());
-  return isAboutToRun ? { by: name, lease: gpus, endedAt: lastEnd.at } : null;
+  return isAboutToRun ? { by: name, ask: service.gpus, lease: gpus, endedAt: lastEnd.at } : null;
 }
