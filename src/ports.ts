@@ -82,6 +82,8 @@ export interface Launcher {
   ): { readonly cause: string; readonly permanent: boolean };
   /** Why this machine does not want the service (its `when:`); null: it does. */
   unmet(service: Service): string | null;
+  /** CUDA_VISIBLE_DEVICES of what surrounds the service (its env files, svcd.yaml); null: it is not limited so. */
+  gpuLimit?(service: Service): string | null;
 }
 
 /** How a service would be started now, for people. */

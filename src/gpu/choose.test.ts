@@ -8,7 +8,7 @@ import type { Held } from "./lease.ts";
 import { ask, device, GIB, holder, holds, seen, uuid } from "./testing.ts";
 
 function chosen(wanted: GpuAsk, view: GpuView, around: Partial<Around> = {}): Choice {
-  return choose(wanted, { view, held: [], preferred: [], now: 1000, freshSince: 0, ...around });
+  return choose(wanted, { view, limit: null, held: [], preferred: [], now: 1000, freshSince: 0, ...around });
 }
 
 /** The numbers that were given, or what stands in the way. */
@@ -187,6 +187,16 @@ test("a device that is not for use is given to nobody, and says why", () => {
     "asks for 2 GPUs, this machine has 2, of which GPU 1 may not be used: it is split by MIG",
   );
   assert.equal(told(chosen(ask([1]), split)), "asks for GPU 1: it is split by MIG");
+});
+
+test("whoever is limited by CUDA_VISIBLE_DEVICES is given no others", () => {
+  const four = seen([0, 1, 2, 3].map((index) => device(index)));
+  assert.deepEqual(told(chosen(ask("all"), four, { limit: "1,3" })), [1, 3]);
+  assert.deepEqual(told(chosen(ask(1), four, { limit: uuid(2) })), [2]);
+  assert.equal(
+    told(chosen(ask(3), four, { limit: "1,3" })),
+    "asks for 3 GPUs, this machine has 4, of which GPU 0 may not be used: CUDA_VISIBLE_DEVICES=1,3 in its env files leaves it out",
+  );
 });
 
 test("a device that fell off the bus is waited for, and the others go on", () => {

@@ -19,7 +19,7 @@ import {
   memoryInWords,
 } from "./device.ts";
 import type { Held, Lease } from "./lease.ts";
-import { deviceNamed } from "./visible.ts";
+import { deviceNamed, visibleIn } from "./visible.ts";
 
 export type Choice =
   | { readonly kind: "granted"; readonly lease: Lease }
@@ -35,6 +35,8 @@ export interface Around {
   readonly view: GpuView;
   /** What the others have. */
   readonly held: readonly Held[];
+  /** CUDA_VISIBLE_DEVICES of whoever asks: no others are given to it; null: all may be. */
+  readonly limit: string | null;
   /** UUIDs of what it had the last time; it gets them again if they are free. */
   readonly preferred: readonly string[];
   readonly now: Instant;
@@ -61,8 +63,19 @@ export function choose(ask: GpuAsk, around: Around): Choice {
     const why = view.kind === "trouble" ? ` (${view.why})` : "";
     return { kind: "blocked", by: [`nvidia-smi to tell which GPUs there are${why}`], needsLook: true };
   }
-  const candidates = candidatesFor(ask, look);
-  return candidates.kind === "candidates" ? among(candidates.devices, ask, look, around) : candidates;
+  const mine = limited(look, around.limit);
+  const candidates = candidatesFor(ask, mine);
+  return candidates.kind === "candidates" ? among(candidates.devices, ask, mine, around) : candidates;
+}
+
+function limited(look: Look, limit: string | null): Look {
+  if (limit === null) return look;
+  const visible = visibleIn(limit, look.devices);
+  const notForUse = `CUDA_VISIBLE_DEVICES=${limit} in its env files leaves it out`;
+  const devices = look.devices.map((device) =>
+    device.notForUse !== null || visible?.has(device.uuid) ? device : { ...device, notForUse },
+  );
+  return { ...look, devices };
 }
 
 // --- which devices come into question ------------------------------------------------------------------------------------

@@ -260,6 +260,11 @@ export class LinuxLauncher implements Launcher, RunLauncher {
     }
   }
 
+  gpuLimit(service: Service): string | null {
+    const made = this.#environment(this.#base, service, null);
+    return made.ok ? made.env["CUDA_VISIBLE_DEVICES"]?.trim() || null : null; // What is wrong is told by the start.
+  }
+
   unmet(service: Service): string | null {
     if (service.when === null) return null;
     const made = this.#environment(this.#base, service, null);

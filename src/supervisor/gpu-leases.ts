@@ -17,6 +17,7 @@ import type { Supervised } from "./loop.ts";
 interface Claim {
   readonly by: string;
   readonly ask: GpuAsk;
+  readonly limit: string | null;
   readonly lease: NonNullable<Held["lease"]>;
   readonly endedAt: Instant;
 }
@@ -75,12 +76,13 @@ export class GpuLeases {
     return this.#news[whose];
   }
 
-  /** `by`: who asks; `before`: what it had the last time. */
-  choose(by: string, ask: GpuAsk, before: Pick<Life, "gpus" | "lastEnd"> | null): Choice {
+  /** `by`: who asks; `limit`: its own CUDA_VISIBLE_DEVICES; `before`: what it had the last time. */
+  choose(by: string, ask: GpuAsk, limit: string | null, before: Pick<Life, "gpus" | "lastEnd"> | null): Choice {
     if (this.#gpus === null) return { kind: "absent", why: "svcd was started without a way to look for one" };
     const running = this.held();
     const choice = choose(ask, {
       ...this.#around(by, running, this.#gpus),
+      limit,
       held: [...running.filter((one) => one.by !== by), ...this.#claimsAgainst(by, before, running, this.#gpus)],
       preferred: before?.gpus?.devices.map(({ uuid }) => uuid) ?? [],
     });
@@ -100,7 +102,14 @@ export class GpuLeases {
   /** What is so for somebody who asks, without claims. */
   #around(by: string, running: readonly Held[], gpus: Gpus): Around {
     const held = running.filter((one) => one.by !== by);
-    return { view: gpus.view(), held, preferred: [], now: this.#clock.now(), freshSince: this.#freshSince };
+    return {
+      view: gpus.view(),
+      limit: null,
+      held,
+      preferred: [],
+      now: this.#clock.now(),
+      freshSince: this.#freshSince,
+    };
   }
 
   /** Who ran on a device last has the claim on it. One that is older yields where it must, or two could wait for each other. */
@@ -113,7 +122,8 @@ export class GpuLeases {
     const claimed = new Set<string>();
     const own = before?.lastEnd?.at ?? Number.NEGATIVE_INFINITY;
     const couldStart = (one: Claim): boolean =>
-      choose({ ...one.ask, waitForMemory: false }, this.#around(one.by, running, gpus)).kind === "granted";
+      choose({ ...one.ask, waitForMemory: false }, { ...this.#around(one.by, running, gpus), limit: one.limit })
+        .kind === "granted";
     return [...this.#claims()]
       .filter(couldStart)
       .sort((a, b) => b.endedAt - a.endedAt)
@@ -139,9 +149,14 @@ export function leaseOf(name: string, { life, service, startedWith }: Supervised
 }
 
 /** What a service keeps that is about to run again; null: nothing. `isReady`: it waits for nothing else. */
-export function claimOf(name: string, { life, service }: Supervised, isReady: () => boolean): Claim | null {
+export function claimOf(
+  name: string,
+  { life, service }: Supervised,
+  isReady: () => boolean,
+  limitOf: () => string | null,
+): Claim | null {
   const { state, gpus, lastEnd, wanted } = life;
   if (gpus === undefined || lastEnd === null || wanted === "down" || service.gpus === undefined) return null;
   const isAboutToRun = state.at === "backoff" || (state.at === "waiting" && isReady());
-  return isAboutToRun ? { by: name, ask: service.gpus, lease: gpus, endedAt: lastEnd.at } : null;
+  return isAboutToRun ? { by: name, ask: service.gpus, limit: limitOf(), lease: gpus, endedAt: lastEnd.at } : null;
 }

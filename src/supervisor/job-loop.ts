@@ -422,7 +422,7 @@ export class JobLoop {
     const { gpus: ask } = definition.service;
     try {
       if (ask !== undefined && given === undefined) {
-        const choice = this.#services.gpus.choose(`${definition.name}/${run}`, ask, null);
+        const choice = this.#services.gpus.choose(`${definition.name}/${run}`, ask, this.#gpuLimit(definition), null);
         const why = choice.kind === "impossible" ? choice.why : "the GPUs it asks for were there a moment ago";
         return { kind: "refusal", cause: why, permanent: choice.kind === "impossible" };
       }
@@ -545,7 +545,9 @@ export class JobLoop {
     const blockers = [...needed, ...full.map((thing) => thingInWords(thing, definition))];
     const { gpus: ask } = definition.service;
     const choice =
-      ask === undefined || blockers.length > 0 ? null : this.#services.gpus.choose(`${name}/${run}`, ask, null);
+      ask === undefined || blockers.length > 0
+        ? null
+        : this.#services.gpus.choose(`${name}/${run}`, ask, this.#gpuLimit(definition), null);
     if (choice?.kind === "absent") return tell({ type: "skip", reason: noGpu(choice.why) });
     if (choice?.kind === "blocked") blockers.push(...choice.by);
     if (blockers.length === 0) {
@@ -554,6 +556,10 @@ export class JobLoop {
     }
     this.#line.park(process, needed.length > 0 ? `service ${needed[0]!.split(" ")[0]}` : (full[0] ?? GPUS));
     if (blockers.join() !== told.join()) tell({ type: "blocked", blockers });
+  }
+
+  #gpuLimit({ service }: JobDefinition): string | null {
+    return this.#ports.launcher.gpuLimit?.(service) ?? null;
   }
 
   /** The runs that hold what this job waits for, as `JOB/RUN`. */

@@ -117,7 +117,11 @@ export class Loop {
     this.gpus = new GpuLeases(ports);
     this.gpus.heldBy(() => this.#eachOf(leaseOf));
     this.gpus.claimedBy(() =>
-      this.#eachOf((name, member) => claimOf(name, member, () => this.blockersOf(member.service).length === 0)),
+      this.#eachOf((name, member) => {
+        const { service } = member;
+        const isReady = (): boolean => this.blockersOf(service).length === 0;
+        return claimOf(name, member, isReady, () => this.#gpuLimit(service));
+      }),
     );
   }
 
@@ -357,7 +361,7 @@ export class Loop {
   #prepare(name: string, { service, life }: Supervised, run: RunNumber): Prepared {
     try {
       if (service.gpus !== undefined && life.gpus === undefined) {
-        const choice = this.gpus.choose(name, service.gpus, life);
+        const choice = this.gpus.choose(name, service.gpus, this.#gpuLimit(service), life);
         const cause = choice.kind === "impossible" ? choice.why : "the GPUs it asks for were there a moment ago";
         return { kind: "refusal", cause, permanent: choice.kind === "impossible" };
       }
@@ -393,7 +397,9 @@ export class Loop {
       return;
     }
     const needed = this.blockersOf(service);
-    const choice = needed.length > 0 || service.gpus === undefined ? null : this.gpus.choose(name, service.gpus, life);
+    const { gpus: ask } = service;
+    const choice =
+      needed.length > 0 || ask === undefined ? null : this.gpus.choose(name, ask, this.#gpuLimit(service), life);
     if (choice?.kind === "absent") {
       this.enqueue(name, { type: "skip", reason: noGpu(choice.why) });
       return;
@@ -403,6 +409,10 @@ export class Loop {
       if (inTheWay.join() !== life.state.blockers.join()) this.enqueue(name, { type: "blocked", blockers: inTheWay });
     } else if (choice?.kind === "granted") this.enqueue(name, { type: "cleared", gpus: choice.lease });
     else this.enqueue(name, { type: "cleared" }); // What is impossible is told by the start.
+  }
+
+  #gpuLimit(service: Service): string | null {
+    return this.#ports.launcher.gpuLimit?.(service) ?? null;
   }
 
   /** Why this machine does not want the service; null: it does, as far as is known. */

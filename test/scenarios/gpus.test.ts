@@ -1,6 +1,6 @@
 /** GPUs that services and jobs have, wait for, and give back: the real svcd, with a stand-in for nvidia-smi. */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { uuidOf } from "../stand-ins/nvidia-smi.ts";
 import { kill } from "./box.ts";
@@ -49,6 +49,17 @@ test("a box's own count of GPUs does not speak of more than a service has, and w
   const { box } = await gpuBox(t, [{}, {}], files, { env: own });
   await box.says("one", `${uuidOf(1)} FASTEST_FIRST 1\n`);
   await box.says("two", "0 PCI_BUS_ID many\n");
+});
+
+test("CUDA_VISIBLE_DEVICES in an env file limits what the service is given", async (t) => {
+  const { box } = await gpuBox(
+    t,
+    [{}, {}, {}],
+    { "vllm.yaml": `${SHOWS}env_file: box.env\ngpus: all`, "other.yaml": `${SHOWS}gpus: 1` },
+    { before: ({ box }) => writeFileSync(box.path("box.env"), "CUDA_VISIBLE_DEVICES=1,2\nGPU_COUNT=3\n") },
+  );
+  await box.says("vllm", "1,2 PCI_BUS_ID 2\n");
+  await box.says("other", "0 PCI_BUS_ID 1\n");
 });
 
 test("a restart waits until the memory of the last run is back, and says who holds it", async (t) => {
