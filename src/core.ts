@@ -17,6 +17,7 @@ import { runEvent } from "./local-jobs.ts";
 import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
 import type { MainProcess } from "./os/gpu-holders.ts";
+import { GpuUse } from "./os/gpu-use.ts";
 import { LinuxGpus } from "./os/gpus.ts";
 import { LinuxHooks } from "./os/hooks.ts";
 import { LinuxJobHistory } from "./os/job-history.ts";
@@ -115,7 +116,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     warn: (service, warning) => log.warn(`${service}: ${warning}`),
     daemonEnvironment: () => source.settings?.environment ?? {},
     marks: root === null ? {} : { SVCD_ROOT: root },
-    gpusOf: (service) => supervisor.members.get(service)?.life.gpus ?? null,
+    gpusOf: (service) => supervisor.gpusOf(service),
   });
   goFirst(); // The launcher has seen by now what services inherit.
   const prober = new LinuxProber({
@@ -187,6 +188,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     now: () => clock.now(),
     runHook: (hook, facts) => hooks.run(hook, facts),
     announce: (text) => announce({ kind: "daemon", text }),
+    sourcesFor: ({ name, rule }) => {
+      const given = name === null ? null : supervisor.members.get(name)?.life.gpus;
+      if (!rule.gpu || given === undefined || gpus.view().kind === "none") return [];
+      const counts = (uuid: string): boolean => given === null || given.devices.some((device) => device.uuid === uuid);
+      return [new GpuUse((withinMs) => gpus.refresh(withinMs), counts)];
+    },
   });
 
   function announce(news: News): void {

@@ -8,7 +8,7 @@
  */
 import type { GpuAsk } from "../gpu/ask.ts";
 import { type Around, type Choice, choose } from "../gpu/choose.ts";
-import type { Held } from "../gpu/lease.ts";
+import type { Held, Lease } from "../gpu/lease.ts";
 import type { Clock, Gpus } from "../ports.ts";
 import { type Instant, type Life, runOf } from "../service/life.ts";
 import type { Supervised } from "./loop.ts";
@@ -18,7 +18,7 @@ interface Claim {
   readonly by: string;
   readonly ask: GpuAsk;
   readonly limit: string | null;
-  readonly lease: NonNullable<Held["lease"]>;
+  readonly lease: Lease;
   readonly endedAt: Instant;
 }
 
@@ -88,6 +88,13 @@ export class GpuLeases {
     });
     if (choice.kind === "blocked" && choice.needsLook) this.#gpus.look();
     return choice;
+  }
+
+  /** What the ask comes to where nobody else has anything; null: nothing, or nobody has looked yet. */
+  alone(ask: GpuAsk, limit: string | null): Lease | null {
+    if (this.#gpus === null) return null;
+    const choice = choose({ ...ask, waitForMemory: false }, { ...this.#around("", [], this.#gpus), limit });
+    return choice.kind === "granted" ? choice.lease : null;
   }
 
   /** Why this machine does not want whoever asks for GPUs; null: it has some, or nobody knows yet. */

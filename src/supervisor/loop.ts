@@ -8,6 +8,7 @@
  * Everything is synchronous: `drain` returns when the queue is empty and everybody concerned has been asked. What the
  * journal must know is written before an effect leaves.
  */
+import type { Lease } from "../gpu/lease.ts";
 import { diffServices } from "../plan/diff.ts";
 import type { Service } from "../plan/plan.ts";
 import type {
@@ -409,6 +410,11 @@ export class Loop {
       if (inTheWay.join() !== life.state.blockers.join()) this.enqueue(name, { type: "blocked", blockers: inTheWay });
     } else if (choice?.kind === "granted") this.enqueue(name, { type: "cleared", gpus: choice.lease });
     else this.enqueue(name, { type: "cleared" }); // What is impossible is told by the start.
+  }
+
+  /** What it would be given on a machine that nobody else uses; null: nothing, or nobody has looked yet. */
+  gpusFor(service: Service): Lease | null {
+    return service.gpus === undefined ? null : this.gpus.alone(service.gpus, this.#gpuLimit(service));
   }
 
   #gpuLimit(service: Service): string | null {

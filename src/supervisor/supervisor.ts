@@ -2,7 +2,7 @@
  * All services and jobs at once, as files and people see them: takes over from the last core, takes up plans, does what people ask,
  * says what is so. It turns all that into events for the loop.
  */
-import type { Held as GpusHeld } from "../gpu/lease.ts";
+import type { Held as GpusHeld, Lease } from "../gpu/lease.ts";
 import { diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { JobDefinition } from "../plan/job.ts";
@@ -582,6 +582,12 @@ export class Supervisor {
   /** Who has which GPUs now, services and jobs. */
   gpusHeld(): readonly GpusHeld[] {
     return this.#loop.gpus.held();
+  }
+
+  /** The GPUs of its present or last run; before the first, those that it would get if it had the machine for itself. */
+  gpusOf(name: string): Lease | null {
+    const member = this.#loop.members.get(name);
+    return member === undefined ? null : (member.life.gpus ?? this.#loop.gpusFor(member.service));
   }
 
   /** Main processes of all runs that live. */

@@ -190,3 +190,24 @@ test("without nvidia-smi what asks for a GPU is SKIPPED, and starts once there i
   assert.equal((await box.until("four", "FATAL")).why, "asks for 4 GPUs, this machine has 2");
   assert.match((await box.svctl("doctor")).stdout, /^ok {4}GPUs: 2 × NVIDIA H100 80GB HBM3$/m);
 });
+
+test("the recipe for vLLM spreads a model over the GPUs that it is given, and svctl explain says so before it starts", async (t) => {
+  const { box } = await gpuBox(t, [{}, {}, {}, {}], {
+    "vllm.yaml": `recipe: vllm\ncommand: echo serve \${VLLM_MODEL} \${VLLM_TP_ARGS}\nenvironment: { MODEL_NAME: m }\ngpus: [0, 1, 3]\n${BY_HAND}`,
+  });
+  await box.control.gpus();
+  assert.match((await box.svctl("explain", "vllm")).stdout, /--tensor-parallel-size 3/);
+  await box.svctl("start", "--no-wait", "vllm");
+  await box.becomes("it is given three", () => box.log("vllm").startsWith("serve m --tensor-parallel-size 3\n"));
+});
+
+test("a GPU that works keeps its service from being idle", async (t) => {
+  const { box, gpus } = await gpuBox(t, [{ utilization: 90 }, { utilization: 90 }], {
+    "vllm.yaml": `${HOLD}gpus: [0]\nidle: { after: 2s }`,
+  });
+  await box.becomes("its use is seen", async () => /GPU: GPU 0 at 90 %/.test((await box.svctl("why", "vllm")).stdout));
+  gpus.change((state) => {
+    state.gpus[0]!.utilization = 0;
+  });
+  assert.match((await box.until("vllm", "STOPPED")).why, /nobody has used vllm/);
+});
