@@ -1,6 +1,7 @@
 /**
- * Which runs have which GPUs, and who may start. Nothing is kept here: what is leased is read, whenever somebody asks, from the
- * lives of services and the runs of jobs, so it cannot disagree with what runs, whichever core or keeper died in between.
+ * Which runs have which GPUs, and who may start. What is leased is read from the lives of services and the runs of jobs, so it
+ * cannot disagree with what runs, whichever core or keeper died in between. It is kept only until one of them changes: a thousand
+ * that wait are all asked about the same.
  *
  * A service that is about to run again (a crash, a restart) keeps what it had for that moment, or some job that waits would
  * take it and keep the service down for hours. It does so only while it waits for nothing else, and while nobody who runs has
@@ -29,6 +30,8 @@ export class GpuLeases {
   #claims: () => Iterable<Claim> = () => [];
   #freshSince: Instant = Number.NEGATIVE_INFINITY;
   readonly #news = { services: false, jobs: false };
+  /** null: something has changed since they were read. */
+  #read: { readonly running: readonly Held[]; readonly claims: readonly Claim[] } | null = null;
 
   constructor({ clock, gpus }: { readonly clock: Clock; readonly gpus?: Gpus }) {
     this.#clock = clock;
@@ -49,8 +52,25 @@ export class GpuLeases {
   }
 
   /** By everybody who runs. */
-  held(): Held[] {
-    return this.#sources.flatMap((source) => [...source()]);
+  held(): readonly Held[] {
+    return this.#leases().running;
+  }
+
+  /** A life, a run, or what a service waits for is another than before. */
+  stale(): void {
+    this.#read = null;
+  }
+
+  #leases() {
+    if (this.#read !== null) return this.#read;
+    const running = this.#sources.flatMap((source) => [...source()]);
+    const gpus = this.#gpus;
+    const couldStart = ({ by, ask, limit }: Claim): boolean =>
+      gpus !== null &&
+      choose({ ...ask, waitForMemory: false }, { ...this.#around(by, running, gpus), limit }).kind === "granted";
+    const claims = [...this.#claims()].filter(couldStart).sort((a, b) => b.endedAt - a.endedAt);
+    this.#read = { running, claims };
+    return this.#read;
   }
 
   /** A run is over that had some: what its memory is now only a new look tells. */
@@ -61,6 +81,7 @@ export class GpuLeases {
 
   /** Whoever waits has to look again, the services and the jobs: at leases, claims, or the answer to a look. */
   changed(): void {
+    this.stale();
     this.#news.services = true;
     this.#news.jobs = true;
   }
@@ -79,11 +100,11 @@ export class GpuLeases {
   /** `by`: who asks; `limit`: its own CUDA_VISIBLE_DEVICES; `before`: what it had the last time. */
   choose(by: string, ask: GpuAsk, limit: string | null, before: Pick<Life, "gpus" | "lastEnd"> | null): Choice {
     if (this.#gpus === null) return { kind: "absent", why: "svcd was started without a way to look for one" };
-    const running = this.held();
+    const around = this.#around(by, this.held(), this.#gpus);
     const choice = choose(ask, {
-      ...this.#around(by, running, this.#gpus),
+      ...around,
       limit,
-      held: [...running.filter((one) => one.by !== by), ...this.#claimsAgainst(by, before, running, this.#gpus)],
+      held: [...around.held, ...this.#claimsAgainst(by, before)],
       preferred: before?.gpus?.devices.map(({ uuid }) => uuid) ?? [],
     });
     if (choice.kind === "blocked" && choice.needsLook) this.#gpus.look();
@@ -120,27 +141,16 @@ export class GpuLeases {
   }
 
   /** Who ran on a device last has the claim on it. One that is older yields where it must, or two could wait for each other. */
-  #claimsAgainst(
-    by: string,
-    before: Pick<Life, "gpus" | "lastEnd"> | null,
-    running: readonly Held[],
-    gpus: Gpus,
-  ): Held[] {
+  #claimsAgainst(by: string, before: Pick<Life, "gpus" | "lastEnd"> | null): Held[] {
     const claimed = new Set<string>();
     const own = before?.lastEnd?.at ?? Number.NEGATIVE_INFINITY;
-    const couldStart = (one: Claim): boolean =>
-      choose({ ...one.ask, waitForMemory: false }, { ...this.#around(one.by, running, gpus), limit: one.limit })
-        .kind === "granted";
-    return [...this.#claims()]
-      .filter(couldStart)
-      .sort((a, b) => b.endedAt - a.endedAt)
-      .flatMap(({ by: claimant, lease, endedAt }): Held[] => {
-        const devices = lease.devices.filter(({ uuid }) => !claimed.has(uuid));
-        for (const { uuid } of devices) claimed.add(uuid);
-        if (claimant === by || devices.length === 0) return [];
-        const isClaim = endedAt < own || (endedAt === own && claimant > by) ? "weak" : "firm";
-        return [{ by: claimant, lease: { ...lease, devices }, isClaim }];
-      });
+    return this.#leases().claims.flatMap(({ by: claimant, lease, endedAt }): Held[] => {
+      const devices = lease.devices.filter(({ uuid }) => !claimed.has(uuid));
+      for (const { uuid } of devices) claimed.add(uuid);
+      if (claimant === by || devices.length === 0) return [];
+      const isClaim = endedAt < own || (endedAt === own && claimant > by) ? "weak" : "firm";
+      return [{ by: claimant, lease: { ...lease, devices }, isClaim }];
+    });
   }
 }
 

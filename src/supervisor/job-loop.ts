@@ -489,7 +489,10 @@ export class JobLoop {
 
   #holds(process: string, definition: JobDefinition, gpus: Lease | undefined): void {
     if (this.#holding.has(process)) return;
-    if (gpus !== undefined || definition.service.gpus !== undefined) this.#leased.set(process, gpus ?? null);
+    if (gpus !== undefined || definition.service.gpus !== undefined) {
+      this.#leased.set(process, gpus ?? null);
+      this.#services.gpus.stale();
+    }
     const things = thingsOf(definition);
     this.#holding.set(process, things);
     for (const thing of things) this.#held.set(thing, (this.#held.get(thing) ?? 0) + 1);

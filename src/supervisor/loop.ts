@@ -172,6 +172,7 @@ export class Loop {
 
   /** Down (or down and up again), but only after everything that depends on it and goes down too. */
   leave(name: string, how: "stop" | "restart"): void {
+    this.gpus.stale();
     this.#leaving.set(name, how);
     this.changed.add(name);
     this.enqueue(name, { type: how === "stop" ? "stop later" : "restart later" });
@@ -179,12 +180,14 @@ export class Loop {
 
   /** Up, whatever `leave` was asked before. */
   start(name: string): void {
+    this.gpus.stale();
     this.#leaving.delete(name);
     this.enqueue(name, { type: "start" });
   }
 
   /** Services or their dependencies are others than before: who waits may wait for something else now. */
   definitionsChanged(): void {
+    this.gpus.stale();
     this.#dependents = dependentsOf(this.members);
     this.#essential = [...this.members.values()].filter(({ service }) => service.essential);
     for (const [name, { life }] of this.members) {
@@ -268,6 +271,8 @@ export class Loop {
     const [after, effects] = step(before, event, clock.now(), member.service.policy, chance.next());
     if (after !== before) {
       member.life = after;
+      // What it is blocked by, in words, changes nothing for others.
+      if (before.state.at !== "waiting" || after.state.at !== "waiting") this.gpus.stale();
       this.#setDeadline(name);
       if (isWorthRecording(before, after)) {
         journal.record({ kind: "life", service: name, life: after });
@@ -318,7 +323,8 @@ export class Loop {
   #noteGpus(life: Life, before: Life): void {
     const run = runOf(before.state);
     if (before.gpus !== undefined && run !== null && runOf(life.state) !== run) return this.gpus.released();
-    if (life.wanted !== before.wanted || isVisible(before, life)) this.gpus.changed();
+    const isBlockedOnly = life.state.at === "waiting" && before.state.at === "waiting" && life.gpus === undefined;
+    if (life.wanted !== before.wanted || (isVisible(before, life) && !isBlockedOnly)) this.gpus.changed();
   }
 
   #setDeadline(name: string): void {
@@ -452,6 +458,7 @@ export class Loop {
   }
 
   #letOneLeave(name: string, how: "stop" | "restart"): void {
+    this.gpus.stale();
     this.#leaving.delete(name);
     this.changed.add(name);
     if (this.runs(name) || how === "restart") this.enqueue(name, { type: how });
@@ -465,6 +472,7 @@ export class Loop {
       this.#removed.delete(name);
       if (!member?.isRemoved) continue; // It came back before it was gone.
       this.members.delete(name);
+      this.gpus.stale();
       this.changed.add(name);
       this.#deadlines.set(name, null);
       this.#dependents = dependentsOf(this.members);
