@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuAsk } from "../gpu/ask.ts";
 import { device, seen } from "../gpu/testing.ts";
+import type { Plan } from "../plan/plan.ts";
 import { nothingHeld } from "../plan/vanished.ts";
 import type { Inherited, Memory } from "../ports.ts";
 import type { Ports } from "../supervisor/loop.ts";
@@ -18,15 +19,15 @@ const nobody: Inherited = {
   ...{ sameKeeper: true, live: [], ended: [], uncleared: [], stopping: null, lastRuns: {} },
 };
 
-test("a thousand services that wait for a GPU are each asked at most twice when one comes free, and the longest waiting gets it", () => {
-  let asked = 0;
-  const spawned: [name: string, run: number][] = [];
+/** A supervisor on a machine with one GPU of which nobody outside of svcd holds anything. */
+function machine() {
+  const world = { now: 1_000, asked: 0, spawned: [] as string[] };
   const launch = { argv: ["x"], file: "/x", cwd: "/", env: {}, umask: null, uid: null };
   const ports: Ports = {
-    clock: { now: () => 1_000, wallTime: () => new Date(0), wakeAt: () => {} },
+    clock: { now: () => world.now, wallTime: () => new Date(0), wakeAt: () => {} },
     chance: { next: () => 0.5 },
     processes: {
-      spawn: ({ name }, run) => void spawned.push([name, run]),
+      spawn: ({ name }, run) => void world.spawned.push(`${name}#${run}`),
       ...{ signal: () => {}, end: () => {}, noted: () => {}, logsChanged: () => {}, forget: () => {} },
       ...{ stopping: () => {}, leave: () => {} },
     },
@@ -35,7 +36,7 @@ test("a thousand services that wait for a GPU are each asked at most twice when 
       explainRefusal: (_, code) => ({ cause: code, permanent: true }),
       unmet: () => null,
       gpuLimit: () => {
-        asked++;
+        world.asked++;
         return null;
       },
     },
@@ -44,27 +45,49 @@ test("a thousand services that wait for a GPU are each asked at most twice when 
     wishes: { of: () => ({ enabled: null, stopped: false }), save: () => {} },
     hooks: { run: () => {} },
     announcer: { announce: () => {} },
-    gpus: { view: () => seen([device(0)], { begunAt: 1_000, at: 1_000 }), look: () => {}, leaseOf: () => null },
+    gpus: {
+      view: () => seen([device(0)], { begunAt: world.now, at: world.now }),
+      look: () => {},
+      leaseOf: () => null,
+    },
   };
   const supervisor = new Supervisor(ports);
-  const services = Array.from({ length: 1_000 }, (_, index) =>
-    service(`s${index}`, { gpus: one, policy: { restart: "no" } }),
-  );
-  const all = plan(...services);
-  supervisor.inherit(nothing, nobody, all);
-  supervisor.apply(all, null, "start");
-  assert.deepEqual(spawned, [["s0", 1]]);
+  const ends = (name: string): void => {
+    supervisor.spawned({ service: name, run: 1, pid: 1, startedAt: world.now });
+    supervisor.exited({ service: name, run: 1, exit: { kind: "code", code: 0 }, isClear: true });
+  };
+  const takes = (all: Plan): void => {
+    supervisor.inherit(nothing, nobody, all);
+    supervisor.apply(all, null, "start");
+  };
+  return { world, supervisor, takes, ends };
+}
+
+const once = { gpus: one, policy: { restart: "no" } } as const;
+
+test("a thousand services that wait for a GPU are each asked at most twice when one comes free", () => {
+  const { world, supervisor, takes, ends } = machine();
+  takes(plan(...Array.from({ length: 1_000 }, (_, index) => service(`s${index}`, once))));
+  assert.deepEqual(world.spawned, ["s0#1"]);
   assert.equal(supervisor.status("s999")?.why, "waits for GPU 0: held by s0");
-  supervisor.spawned({ service: "s0", run: 1, pid: 1, startedAt: 1_000 });
-  asked = 0;
-  supervisor.exited({ service: "s0", run: 1, exit: { kind: "code", code: 0 }, isClear: true });
-  assert.deepEqual(spawned, [
-    ["s0", 1],
-    ["s1", 1],
-  ]);
+  world.asked = 0;
+  ends("s0");
+  assert.deepEqual(world.spawned, ["s0#1", "s1#1"]);
   assert.equal(supervisor.status("s999")?.why, "waits for GPU 0: held by s1");
   // Once for the end, and once because it is s1 now that has it.
-  assert.ok(asked <= 2_000, `${asked} questions`);
+  assert.ok(world.asked <= 2_000, `${world.asked} questions`);
+});
+
+test("who has waited longest for a GPU gets it", () => {
+  const { world, supervisor, takes, ends } = machine();
+  const byHand = { ...once, autostart: false };
+  takes(plan(service("first", once), service("a", byHand), service("b", byHand), service("c", byHand)));
+  for (const name of ["c", "a", "b"]) {
+    world.now += 1_000;
+    supervisor.act("start", [name]);
+  }
+  for (const name of ["first", "c", "a", "b"]) ends(name);
+  assert.deepEqual(world.spawned, ["first#1", "c#1", "a#1", "b#1"]);
 });
 
 test("histories that once broke hold: one that waits for all devices kept the free one from everybody", () => {
