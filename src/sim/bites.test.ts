@@ -143,6 +143,7 @@ const BROKEN: readonly [Invariant, string, MakeSupervisor][] = [
     "leases are not kept, and nobody looks at memory",
     withPorts(({ journal, gpus }) => ({
       journal: {
+        ...journal,
         record: (entry) => {
           if (entry.kind !== "life" || entry.life.gpus === undefined) return journal.record(entry);
           journal.record({ ...entry, life: { ...entry.life, gpus: { ...entry.life.gpus, devices: [NOWHERE] } } });

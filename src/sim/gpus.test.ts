@@ -41,7 +41,7 @@ function machine() {
       },
     },
     prober: { began: () => {}, probe: () => {}, forget: () => {} },
-    journal: { record: () => {} },
+    journal: { record: () => {}, together: (act) => act() },
     wishes: { of: () => ({ enabled: null, stopped: false }), save: () => {} },
     hooks: { run: () => {} },
     announcer: { announce: () => {} },
