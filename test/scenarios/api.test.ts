@@ -114,6 +114,7 @@ test("services are listed, selected, described, and acted upon", async (t) => {
     jobs: 0,
     mistakes: 0,
     troubles: [],
+    countdowns: [],
   });
   assert.ok(isAlive(health.keeper) && isAlive(health.core));
   const { json: plan } = await get(box, "/v1/plan");

@@ -59,6 +59,7 @@ backoff: { first: 1h, longest: 1h }
     assert.deepEqual(Object.keys(report).sort(), [
       "advice",
       "changedSinceGood",
+      "idle",
       "lastEnd",
       "lastLines",
       "next",
