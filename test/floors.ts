@@ -23,6 +23,7 @@ const GROUND = [
   "src/plan/",
   "src/service/",
   "src/probe/",
+  "src/phase/",
   "src/schedule/",
   "src/recipe/",
   "src/idle/",
@@ -102,6 +103,7 @@ const FLOORS: readonly Floor[] = [
     parts: [
       "src/service/",
       "src/probe/",
+      "src/phase/",
       "src/schedule/",
       "src/recipe/",
       "src/idle/",
