@@ -6,6 +6,8 @@
  */
 import type { GpuView } from "./gpu/device.ts";
 import type { Lease } from "./gpu/lease.ts";
+import type { PastStart } from "./phase/eta.ts";
+import type { Step } from "./phase/rule.ts";
 import type { JobDefinition, NotificationEvent } from "./plan/job.ts";
 import type { DaemonSettings, Hook, HookEvent, Service } from "./plan/plan.ts";
 import type { Held } from "./plan/vanished.ts";
@@ -123,11 +125,29 @@ export interface Gpus {
   leaseOf(pid: number): Lease | null;
 }
 
+/** Watches starts: how far they are (`phase/`). */
+export interface Starts {
+  /** A run is about to be spawned: what its logs hold until now is not its output. */
+  began(service: Service, run: RunNumber): void;
+  /**
+   * It starts: what it is busy with is told by `supervisor.progressed`, a few times a second at most, until `over`. `step`: how
+   * far it was known to be. Asked again for the same run, it goes by the definition that is given then.
+   */
+  watch(service: Service, run: RunNumber, step: Step | null): void;
+  /** It no longer starts. `well`: it became ready, like this; null: it did not. */
+  over(service: string, run: RunNumber, well: PastStart | null): void;
+  /** Earlier starts that went well; none are known of most. */
+  past(service: string): readonly PastStart[];
+}
+
 export interface Prober {
   /** A run is about to be spawned: what its logs hold until now is not its output. */
   began(service: Service, run: RunNumber): void;
-  /** Answered by exactly one `supervisor.probed`, within the timeout. Probes of one run never overlap. */
-  probe(service: Service, run: RunNumber): void;
+  /**
+   * Answered by exactly one `supervisor.probed`, within the timeout. Probes of one run never overlap. `starting`: it was not
+   * ready yet, so what the file wants to be asked then (`smoke`) is asked too, once the check passes.
+   */
+  probe(service: Service, run: RunNumber, starting: boolean): void;
   /** The run is over: answers no longer matter, whatever is under way ends. */
   forget(service: string, run: RunNumber): void;
 }

@@ -70,7 +70,7 @@ test("a broken rule is told as file, line, import and the rule", () => {
   assert.deepEqual(
     mistakesIn("src/service/life.ts", `import a from "./a.ts";\nimport { readFile } from "node:fs";\n`),
     [
-      'src/service/life.ts:2: imports "node:fs", but src/service/ may import itself and src/plan/, src/service/, src/probe/, ' +
+      'src/service/life.ts:2: imports "node:fs", but src/service/ may import itself and src/plan/, src/service/, src/probe/, src/phase/, ' +
         "src/schedule/, src/recipe/, src/idle/, src/gpu/, src/ports.ts, src/places.ts, src/beat.ts (the ground floor decides and never acts)",
     ],
   );

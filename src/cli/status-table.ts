@@ -37,10 +37,10 @@ export function statusTable(statuses: readonly ServiceStatus[], { ink, columns, 
 }
 
 /** Why, and what comes of it where that is still open. */
-function reasonOf({ state, why, next, phase }: ServiceStatus): string {
+function reasonOf({ state, why, next, phase, progress }: ServiceStatus): string {
   switch (state) {
     case "STARTING":
-      return phase ?? why;
+      return withTimeLeft(phase ?? why, progress?.left ?? null);
     case "WAITING":
     case "BACKOFF":
     case "STOPPING":
@@ -52,4 +52,8 @@ function reasonOf({ state, why, next, phase }: ServiceStatus): string {
     case "EXITED":
       return why;
   }
+}
+
+function withTimeLeft(phase: string, left: string | null): string {
+  return left === null ? phase : `${phase}, ${left}`;
 }

@@ -83,7 +83,8 @@ export function endedWell(status: ServiceStatus): boolean {
 
 /** What a person who waits wants to see: "STARTING health check: connection refused". */
 export function progress(status: ServiceStatus): string {
-  return `${status.state} ${status.phase ?? status.why}`;
+  const left = status.progress?.left ?? null;
+  return `${status.state} ${status.phase ?? status.why}${left === null ? "" : `, ${left}`}`;
 }
 
 /** A condition of `depends_on` that is not met, and the state of the service it is about. */

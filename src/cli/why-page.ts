@@ -23,7 +23,10 @@ export function whyPage(report: WhyReport, ink: Ink, now: Date): string[] {
   ];
   if (status.description !== "") lines.push(`  ${plain(status.description)}`);
   lines.push(`  why:   ${plain(status.why)}`);
-  if (status.phase !== null) lines.push(`  phase: ${plain(status.phase)}`);
+  if (status.phase !== null) {
+    const left = status.progress?.left ?? null;
+    lines.push(`  phase: ${plain(status.phase)}${left === null ? "" : `, ${left}`}`);
+  }
   if (status.health !== null) lines.push(`  check: ${status.health}`);
   lines.push(`  next:  ${plain(report.next)}`);
   lines.push(`  file:  ${plain(status.file.path)}:${status.file.line}`);

@@ -44,6 +44,20 @@ export const ServiceStatus = v.object({
     v.description("null: no health check, or nothing runs"),
   ),
   phase: v.nullable(text("what a start is busy with")),
+  progress: v.exactOptional(
+    v.pipe(
+      v.object({
+        phase: v.string(),
+        done: v.nullable(v.number()),
+        total: v.nullable(v.number()),
+        percent: v.nullable(v.number()),
+        bytes: v.nullable(v.number()),
+        leftMs: v.pipe(v.nullable(v.number()), v.description("from earlier starts that went well; null: unknown")),
+        left: v.nullable(text("the same in words")),
+      }),
+      v.description("how far a start is, as its `phases:` tell; absent: it does not start, or nothing is known of it"),
+    ),
+  ),
   why: text("why it is in this state, a sentence"),
   next: text("what happens next, a sentence"),
   wanted: v.picklist(["up", "down"]),

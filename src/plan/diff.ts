@@ -23,6 +23,8 @@ const NEEDS_NO_RESTART: ReadonlySet<string> = new Set([
   "essential",
   "policy",
   "check",
+  "phases",
+  "smoke",
   "dependsOn",
   "reloadSignal",
   "logs",
@@ -221,6 +223,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "policy.stopSignal": "stop_signal",
   "policy.stopGraceMs": "stop_grace_period",
   "policy.stopTo": "stop_to",
+  "policy.health.smokeMs": "smoke.timeout",
 };
 
 /** `policy.backoff.longestMs` is `backoff.longest` to whoever wrote it. */
@@ -263,6 +266,8 @@ function inWords(path: string, value: unknown): string | null {
   }
   if (path === "gpus") return askInWords(value as unknown as GpuAsk);
   if (path === "envFiles") return `${value["optional"] === true ? "?" : ""}${value["path"]}`;
+  if (path === "phases") return `${value["name"]} (${value["match"] ?? `growth of ${value["growth"]}`})`;
+  if (path === "smoke") return smokeInWords(value);
   if (path === "when") return conditionInWords(value as unknown as Condition);
   const inside = value["command"];
   switch (value["kind"]) {
@@ -318,6 +323,10 @@ function conditionInWords(condition: Condition): string {
     case "any":
       return `${condition.kind} of (${condition.conditions.map(conditionInWords).join(", ")})`;
   }
+}
+
+function smokeInWords({ kind, url, query }: Record<string, unknown>): string {
+  return `${kind} ${url ?? "of the server that is checked"}${kind === "score" ? ` (${query})` : ""}`;
 }
 
 function notificationInWords({ on, by }: Record<string, unknown>): string {

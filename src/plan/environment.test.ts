@@ -189,6 +189,8 @@ test("folder, user, check and hooks are filled in; empty ones count as not writt
       user: null,
       group: "g",
       check: { kind: "tcp", host: "::1", port: 80 },
+      smoke: null,
+      growths: [],
       hooks: { failed: { kind: "webhook", url: "https://x/y" }, healthy: { kind: "command", argv: ["say", "/w"] } },
       unset: [],
     },

@@ -269,6 +269,22 @@ export type ResolvedCheck =
   | { readonly kind: "exec"; readonly argv: readonly string[] }
   | { readonly kind: "log"; readonly pattern: string };
 
+export type ResolvedSmoke =
+  | {
+      readonly kind: "score";
+      readonly url: string;
+      readonly query: string;
+      readonly matching: string;
+      readonly unrelated: string;
+    }
+  | {
+      readonly kind: "http";
+      readonly url: string;
+      readonly method: string;
+      readonly body: string | null;
+      readonly expect: string | null;
+    };
+
 export type ResolvedHook =
   | { readonly kind: "command"; readonly argv: readonly string[] }
   | { readonly kind: "webhook"; readonly url: string };
@@ -280,6 +296,9 @@ export interface Resolved {
   readonly user: string | null;
   readonly group: string | null;
   readonly check: ResolvedCheck | null;
+  readonly smoke: ResolvedSmoke | null;
+  /** For each rule of `phases` the folder (and pattern) that grows; null: it is another rule, or nothing is left of it. */
+  readonly growths: readonly (string | null)[];
   readonly hooks: Readonly<Partial<Record<HookEvent, ResolvedHook>>>;
   /** Variables that were asked for without a default and are not set. */
   readonly unset: readonly string[];
@@ -298,6 +317,14 @@ export function resolve(service: Service, env: Environment, variables: Environme
   if (!group.ok) return group;
   const check = checkOf(service, making);
   if (!check.ok) return check;
+  const smoke = smokeOf(service, check.value, making);
+  if (!smoke.ok) return smoke;
+  const growths: (string | null)[] = [];
+  for (const { growth } of service.phases ?? []) {
+    const path = filledOrNull(service, "phases", growth, making);
+    if (!path.ok) return path;
+    growths.push(path.value);
+  }
   const hooks = hooksOf(service, making);
   if (!hooks.ok) return hooks;
   return {
@@ -308,6 +335,8 @@ export function resolve(service: Service, env: Environment, variables: Environme
       user: user.value,
       group: group.value,
       check: check.value,
+      smoke: smoke.value,
+      growths,
       hooks: hooks.value,
       unset: making.unset(),
     },
@@ -374,6 +403,20 @@ function checkOf(service: Service, making: Making): Started<ResolvedCheck | null
         : problem(service, "healthcheck.tcp", address.flaw);
     }
   }
+}
+
+function smokeOf(service: Service, check: ResolvedCheck | null, making: Making): Started<ResolvedSmoke | null> {
+  const { smoke } = service;
+  if (smoke === undefined) return { ok: true, value: null };
+  const written = filledOrNull(service, "smoke", smoke.url, making);
+  if (!written.ok) return written;
+  // Where the file says nothing it is the server that the check asks; that there is one was checked when the file was read.
+  const url = written.value?.trim() ?? (check?.kind === "http" ? new URL("/score", check.url).href : "");
+  const flaw = urlFlaw(url);
+  if (flaw !== null) return problem(service, "smoke", flaw);
+  if (smoke.kind === "score") return { ok: true, value: { ...smoke, url } };
+  const body = filledOrNull(service, "smoke", smoke.body, making);
+  return body.ok ? { ok: true, value: { ...smoke, url, body: body.value } } : body;
 }
 
 function hooksOf(service: Service, making: Making): Started<Resolved["hooks"]> {

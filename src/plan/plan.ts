@@ -7,6 +7,7 @@
  */
 import type { GpuAsk } from "../gpu/ask.ts";
 import type { IdleRule } from "../idle/rule.ts";
+import type { PhaseRule } from "../phase/rule.ts";
 import type { Policy, Signal } from "../service/policy.ts";
 import type { JobDefinition } from "./job.ts";
 import type { Mistake } from "./mistake.ts";
@@ -82,6 +83,10 @@ export interface Service {
   readonly essential: boolean;
   readonly policy: Policy;
   readonly check: Check | null;
+  /** What a start goes through; recipes are put in. Absent: nobody watches it. */
+  readonly phases?: readonly PhaseRule[];
+  /** What a start must answer well before it is ready; absent: nothing. */
+  readonly smoke?: Smoke;
   readonly dependsOn: readonly Dependency[];
   readonly reloadSignal: Signal | null;
   readonly limits: Limits;
@@ -136,6 +141,25 @@ export type Check =
   | { readonly kind: "exec"; readonly command: Command }
   /** Passes once a line of the run's output matches (JavaScript RegExp source). */
   | { readonly kind: "log"; readonly pattern: string };
+
+/** Asked once a start's check passes, until the answer is good; never again in that run. */
+export type Smoke =
+  | {
+      readonly kind: "score";
+      /** null: `/score` of the server that the http check asks. */
+      readonly url: Template | null;
+      readonly query: string;
+      readonly matching: string;
+      readonly unrelated: string;
+    }
+  | {
+      readonly kind: "http";
+      readonly url: Template;
+      readonly method: "GET" | "POST" | "PUT";
+      readonly body: Template | null;
+      /** JavaScript RegExp source; null: any answer of 200 to 399 will do. */
+      readonly expect: string | null;
+    };
 
 export type DependencyCondition = "started" | "ready" | "completed";
 

@@ -154,7 +154,7 @@ idle: { after: 20m, then: { run: [sync, home] }, metrics: "http://127.0.0.1:\${P
 
 test("every key that the schema names is read by the test before this one or named here", () => {
   const known = Object.keys((serviceShape as unknown as { entries: object }).entries);
-  const elsewhere = ["shell", "startretries", "depends_on", "replicas", "gpus"];
+  const elsewhere = ["shell", "startretries", "depends_on", "replicas", "gpus", "phases", "stall", "smoke"];
   const above = [
     "command",
     "description",

@@ -6,6 +6,7 @@
  * a test holds the two together.
  */
 import * as v from "valibot";
+import { RECIPES } from "../phase/recipes.ts";
 import { bad, type Flaw, good, quoted, type Reading } from "./flaw.ts";
 import { gpusShape } from "./gpu-shape.ts";
 import { RECIPES } from "./plan.ts";
@@ -266,6 +267,74 @@ const healthcheck = closed(
   },
 );
 
+const phaseRule = closed(
+  {
+    name: described("What a person reads: loading shards.", text()),
+    match: optional(
+      described(
+        "A regular expression for a line of the output, without colours; each state of a progress bar is a line. (?<done>…) and (?<total>…), or (?<percent>…), say how far it is; (?<bar>…) tells bars apart, (?<bars>…) how many there are.",
+        pattern,
+      ),
+    ),
+    growth: optional(
+      described(
+        "Instead of `match`: a folder whose growth is progress, or a folder and a pattern of names (/cache/*.incomplete).",
+        template(),
+      ),
+    ),
+    stall: optional(described("In this phase so much silence is no stall.", duration(100))),
+  },
+  {
+    instead: {
+      pattern: "write `match:`",
+      regex: "write `match:`",
+      path: "write `growth:`",
+      phase: "write `name:`",
+    },
+    missing: { name: "add `name:`, what a person reads" },
+  },
+);
+
+/** Rules of its own, or what svcd knows of a program. */
+const phases = either({ text: word(RECIPES), list: list(either({ text: word(RECIPES), map: phaseRule })) });
+
+const smoke = either({
+  text: word(["score"]),
+  map: closed(
+    {
+      score: optional(
+        described(
+          "A matching and an unrelated text are scored, and the matching one must come first.",
+          closed({
+            url: optional(described("Where; else /score of the server that `healthcheck.http` asks.", url)),
+            query: optional(described("The question of both pairs.", text())),
+            matching: optional(described("A text that answers it.", text())),
+            unrelated: optional(described("A text about something else.", text())),
+          }),
+        ),
+      ),
+      http: optional(
+        described(
+          "A request that must be answered with 200 to 399, and as expected.",
+          closed({
+            url: described("Where.", url),
+            method: optional(
+              described(
+                "Else POST with a body, and GET without.",
+                word(["GET", "POST", "PUT"], { get: "GET", post: "POST", put: "PUT" }),
+              ),
+            ),
+            body: optional(described("What is sent, as JSON if it is that.", template())),
+            expect: optional(described("A regular expression that the answer must match.", pattern)),
+          }),
+        ),
+      ),
+      timeout: optional(described("An answer that takes longer is none; else 30s.", duration(10))),
+    },
+    { instead: { url: "write `score: { url: … }` or `http: { url: … }`", exec: "write `healthcheck: { exec: … }`" } },
+  ),
+});
+
 const backoff = closed({
   first: optional(described("Least time from one start to the next after a first failure.", duration(1), "200ms")),
   factor: optional(described("How much longer after each further failure in a row.", decimal(1, 100), 2)),
@@ -516,6 +585,21 @@ export const serviceShape = closed(
       described("supervisord's rule instead of give_up: retries before FATAL.", integer(0, 1_000_000)),
     ),
     healthcheck: optional(described("How to know that it answers: one of http, tcp, exec, log.", healthcheck)),
+    phases: optional(
+      described(
+        "What a start goes through, shown while it starts: a recipe (vllm, sglang, llama.cpp, huggingface, tqdm), or rules. The start deadline moves on with its progress.",
+        phases,
+      ),
+    ),
+    stall: optional(
+      described(
+        "With `phases`: a start that does not move on for so long is ended and tried again; else 10m.",
+        duration(100),
+      ),
+    ),
+    smoke: optional(
+      described("A question that a start must answer well, once its healthcheck passes, before it is ready.", smoke),
+    ),
     depends_on: optional(
       described(
         "Services that must be started (list), or started | ready | completed (map), before this one.",
@@ -554,6 +638,8 @@ export const serviceShape = closed(
       jobs: "jobs belong into cron.d",
       instances: "write `replicas:`",
       health: "write `healthcheck:`",
+      phase: "write `phases:`",
+      progress: "write `phases:`",
       // jobs
       schedule: "jobs belong into cron.d",
       timezone: "jobs belong into cron.d",

@@ -32,6 +32,7 @@ import {
   type WrittenSettings,
 } from "./schema.ts";
 import { type Complaint, type Path, readWith, type Value } from "./shape.ts";
+import { phasesOf, smokeOf, smokeTimeoutOf, stallOf } from "./start-keys.ts";
 import { formatDuration } from "./units.ts";
 import { splitWords } from "./words.ts";
 
@@ -91,9 +92,12 @@ function assemble(header: Header, keys: WrittenService, complain: Complain): Ser
       startsecsMs: keys.startsecs ?? 1000,
       backoff: backoffOf(keys.backoff, complain),
       giveUp: giveUpOf(keys, complain),
-      health: healthOf(keys.healthcheck),
+      health: healthOf(keys),
+      ...stallOf(keys, complain),
     },
     check: checkOf(keys, complain),
+    ...phasesOf(keys, complain),
+    ...smokeOf(keys, complain),
     reloadSignal: keys.reload_signal ?? null,
     logs: logsOf(keys.logs),
     on: hooksOf(keys.on, complain),
@@ -297,7 +301,7 @@ function giveUpOf(keys: WrittenService, complain: Complain): GiveUp {
   return { kind: "window", failures: written?.failures ?? 10, withinMs: written?.within ?? 600_000 };
 }
 
-function healthOf(written: WrittenService["healthcheck"]): HealthPolicy | null {
+function healthOf({ healthcheck: written, smoke }: WrittenService): HealthPolicy | null {
   if (written === undefined) return null;
   return {
     intervalMs: written.interval ?? 10_000,
@@ -305,6 +309,7 @@ function healthOf(written: WrittenService["healthcheck"]): HealthPolicy | null {
     retries: written.retries ?? 3,
     startPeriodMs: written.start_period ?? 30_000,
     onUnhealthy: written.on_unhealthy ?? "restart",
+    ...(smoke !== undefined && { smokeMs: smokeTimeoutOf(smoke) }),
   };
 }
 

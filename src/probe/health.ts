@@ -20,6 +20,8 @@ export interface Health {
   readonly underWay: boolean;
   /** What the last probe said: "connection refused". Empty before the first. */
   readonly detail: string;
+  /** The check passed, and what was asked after it (`smoke:`) was answered badly: `detail` is about that. */
+  readonly smoke?: true;
 }
 
 /**
@@ -39,7 +41,12 @@ export function beginHealth(now: Instant, policy: HealthPolicy): Health {
 }
 
 /** At `dueAt`: either a probe must begin, or an answer that never came counts as a failure. */
-export function whenDue(health: Health, now: Instant, policy: HealthPolicy): { health: Health; probe: boolean } {
+export function whenDue(
+  health: Health,
+  now: Instant,
+  policy: HealthPolicy,
+  movesOn = false,
+): { health: Health; probe: boolean } {
   if (!health.underWay) {
     const dueAt = overdueAt(now, policy);
     return { health: { ...health, probes: health.probes + 1, underWay: true, dueAt }, probe: true };
@@ -48,24 +55,36 @@ export function whenDue(health: Health, now: Instant, policy: HealthPolicy): { h
     // The answer may be waiting right behind this tick, or the service slept too.
     return { health: { ...health, dueAt: overdueAt(now, policy) }, probe: false };
   }
-  return { health: answered(health, { passed: false, detail: "the probe did not answer" }, now, policy), probe: false };
+  const silence = { passed: false, detail: "the probe did not answer" };
+  return { health: answered(health, silence, now, policy, movesOn), probe: false };
 }
 
 function overdueAt(now: Instant, policy: HealthPolicy): Instant {
-  return now + 2 * policy.timeoutMs + ANSWER_SLACK_MS;
+  return now + 2 * (policy.timeoutMs + (policy.smokeMs ?? 0)) + ANSWER_SLACK_MS;
 }
 
 export interface ProbeResult {
   readonly passed: boolean;
   readonly detail: string;
+  /** It is the answer to `smoke:`. */
+  readonly smoke?: true;
 }
 
-export function answered(health: Health, result: ProbeResult, now: Instant, policy: HealthPolicy): Health {
-  const next = { ...health, underWay: false, detail: result.detail };
+/** `movesOn`: the start is not over its deadline, because it still makes progress. */
+export function answered(
+  health: Health,
+  result: ProbeResult,
+  now: Instant,
+  policy: HealthPolicy,
+  movesOn = false,
+): Health {
+  const { smoke: _, ...rest } = health;
+  const aboutSmoke = result.smoke && !result.passed ? { smoke: true as const } : {};
+  const next: Health = { ...rest, ...aboutSmoke, underWay: false, detail: result.detail };
   if (result.passed) {
     return { ...next, verdict: "healthy", failuresInRow: 0, dueAt: now + policy.intervalMs };
   }
-  const excused = health.verdict === "starting" && now - health.since < policy.startPeriodMs;
+  const excused = health.verdict === "starting" && (movesOn || now - health.since < policy.startPeriodMs);
   const failuresInRow = excused ? 0 : health.failuresInRow + 1;
   const verdict = failuresInRow >= policy.retries ? "unhealthy" : health.verdict;
   return { ...next, verdict, failuresInRow, dueAt: now + pauseMs(next, policy) };

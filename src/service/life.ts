@@ -17,6 +17,9 @@
  * *Wanted* (up or down: what people, files and schedules ask) is a fact beside the state.
  */
 import type { Lease } from "../gpu/lease.ts";
+import { onceMore, type Progress, stallsAt, told, type Word } from "../phase/progress.ts";
+import { type Step, stepInWords } from "../phase/rule.ts";
+import { formatDuration } from "../plan/units.ts";
 import { answered, beginHealth, type Health, type ProbeResult, whenDue } from "../probe/health.ts";
 import { describeExit, type Exit, isSuccess } from "./exit.ts";
 import type { Policy, Signal } from "./policy.ts";
@@ -40,6 +43,8 @@ export type State =
       /** Its process is known to be there. */
       readonly spawned: boolean;
       readonly health: Health | null;
+      /** How far it is, and when that last changed; absent: nothing is known of it. */
+      readonly progress?: Progress;
     }
   | { readonly at: "running"; readonly run: RunNumber; readonly since: Instant; readonly health: Health | null }
   | { readonly at: "backoff"; readonly until: Instant; readonly cause: string }
@@ -127,6 +132,8 @@ export type Event =
   /** The start was asked for but never happened (the core died in between): not a failure, try again. */
   | { readonly type: "lost"; readonly run: RunNumber }
   | { readonly type: "probed"; readonly run: RunNumber; readonly result: ProbeResult }
+  /** The start was heard to be busy with this. */
+  | { readonly type: "progressed"; readonly run: RunNumber; readonly word: Word }
   /** Its main process ended. `isClear`: and nothing else of the run is left; otherwise `gone` follows when that is so. */
   | { readonly type: "exited"; readonly run: RunNumber; readonly exit: Exit; readonly isClear: boolean }
   | { readonly type: "gone"; readonly run: RunNumber }
@@ -140,6 +147,8 @@ export type Effect =
   /** KILL for everything that is left of the run. */
   | { readonly do: "end"; readonly run: RunNumber }
   | { readonly do: "probe"; readonly run: RunNumber }
+  /** Tell how far the start is, from now on; `step`: what an earlier core heard last. */
+  | { readonly do: "watch"; readonly run: RunNumber; readonly step: Step | null }
   | { readonly do: "tell"; readonly what: "failed" | "healthy" | "stopped"; readonly why: string };
 
 export type Outcome = readonly [next: Life, effects: readonly Effect[]];
@@ -239,7 +248,7 @@ export function deadline(life: Life, policy: Policy): Instant | null {
       if (!state.spawned) return null; // The keeper answers every start: spawned or refused.
       const steadyAt =
         state.health === null || state.health.verdict === "healthy" ? state.since + policy.startsecsMs : null;
-      return earliest(steadyAt, state.health?.dueAt ?? null);
+      return earliest(earliest(steadyAt, state.health?.dueAt ?? null), stallDeadline(state, policy));
     }
     case "running":
       return state.health?.dueAt ?? null;
@@ -289,6 +298,7 @@ function whenDown({ life }: Now, event: Event): Outcome {
     case "refused":
     case "lost":
     case "probed":
+    case "progressed":
     case "exited":
     case "gone":
     case "survived":
@@ -336,6 +346,7 @@ function whenWaiting({ life, now }: Now, event: Event): Outcome {
     case "refused":
     case "lost":
     case "probed":
+    case "progressed":
     case "exited":
     case "gone":
     case "survived":
@@ -360,10 +371,15 @@ function whenUp(at: Now, state: Up, event: Event): Outcome {
     case "start":
       return [{ ...life, wanted: "up" }, []];
     case "spawned": {
-      if (state.at === "running" || state.spawned) return [life, []];
+      if (state.at === "running") return [life, []];
+      const watch = watchEffects(state, policy);
+      if (state.spawned) return [life, watch]; // A core that took over watches anew.
       const health = policy.health === null ? null : beginHealth(now, policy.health);
-      return withHealth(at, { ...state, since: event.at, spawned: true }, health);
+      const [next, effects] = withHealth(at, { ...state, since: event.at, spawned: true }, health);
+      return [next, next.state.at === "starting" ? [...watch, ...effects] : effects];
     }
+    case "progressed":
+      return progressed(at, state, event.word);
     case "exited":
       return ended(at, state.run, state.since, { by: "itself", wasRunning: state.at === "running" }, event);
     case "refused":
@@ -373,7 +389,8 @@ function whenUp(at: Now, state: Up, event: Event): Outcome {
       return [{ ...life, state: { at: "waiting", blockers: [] } }, []];
     case "probed": {
       if (state.health === null || policy.health === null) return [life, []];
-      return withHealth(at, state, answered(state.health, event.result, now, policy.health));
+      const movesOn = isMovingOn(state, now, policy);
+      return withHealth(at, state, answered(state.health, event.result, now, policy.health, movesOn));
     }
     case "tick":
       return tickWhenUp(at, state);
@@ -394,12 +411,53 @@ function tickWhenUp(at: Now, state: Up): Outcome {
     const health = policy.health === null ? null : beginHealth(now, policy.health);
     return withHealth(at, state, health);
   }
+  const stallAt = state.at === "starting" ? stallDeadline(state, policy) : null;
+  if (state.at === "starting" && stallAt !== null && now >= stallAt) return stalled(at, state, now - stallAt);
   if (state.health === null || policy.health === null || now < state.health.dueAt) {
     return withHealth(at, state, state.health);
   }
-  const due = whenDue(state.health, now, policy.health);
+  const due = whenDue(state.health, now, policy.health, isMovingOn(state, now, policy));
   const [next, effects] = withHealth(at, state, due.health);
   return [next, due.probe ? [{ do: "probe", run: state.run }, ...effects] : effects];
+}
+
+// While it starts, what it says of its progress counts more than the time that the file gives it.
+
+function watchEffects({ run, progress }: In<"starting">, policy: Policy): Effect[] {
+  return policy.stallMs === undefined ? [] : [{ do: "watch", run, step: progress?.step ?? null }];
+}
+
+function progressed({ life, now, policy }: Now, state: Up, word: Word): Outcome {
+  if (state.at === "running" || policy.stallMs === undefined) return [life, []];
+  const progress = told(state.progress ?? null, word, now, policy.stallMs);
+  return [{ ...life, state: { ...state, progress } }, []];
+}
+
+/** Its deadline lies ahead because it has moved on; before anything is known of it, only the start period counts. */
+function isMovingOn(state: Up, now: Instant, policy: Policy): boolean {
+  if (state.at !== "starting" || state.progress === undefined || policy.stallMs === undefined) return false;
+  return now < stallsAt(state.progress, policy.stallMs);
+}
+
+/** When it is ended if it does not move on before; null: never. */
+function stallDeadline({ progress, health }: In<"starting">, { stallMs, health: how }: Policy): Instant | null {
+  if (progress === undefined || stallMs === undefined) return null;
+  const isWaitedFor = health?.verdict === "starting" && how?.onUnhealthy === "restart";
+  return isWaitedFor ? stallsAt(progress, stallMs) : null;
+}
+
+function stalled({ life, now, policy }: Now, state: In<"starting">, lateMs: number): Outcome {
+  const { progress, health } = state;
+  if (progress === undefined) return [life, []];
+  if (lateMs > ASLEEP_MS && !progress.again) {
+    // The service slept too, or what it said meanwhile is still unread. Once only, so that a stall is always found.
+    return [{ ...life, state: { ...state, progress: onceMore(progress, now) } }, []];
+  }
+  const silence = formatDuration(progress.stallMs ?? policy.stallMs ?? 0);
+  const said = health === null || health.detail === "" ? "" : `; last check: ${health.detail}`;
+  const why = `no progress for ${silence} in ${stepInWords(progress.step)}${said}`;
+  const [next, effects] = terminate(life, state, { cause: why, wasRunning: false }, now, policy);
+  return [next, [{ do: "tell", what: "failed", why }, ...effects]];
 }
 
 /** The one place that decides between STARTING and RUNNING, healthy and restarted. */
@@ -521,6 +579,7 @@ function whenBackingOff({ life, now }: Now, state: In<"backoff">, event: Event):
     case "refused":
     case "lost":
     case "probed":
+    case "progressed":
     case "exited":
     case "gone":
     case "survived":
@@ -563,6 +622,7 @@ function whenStopping(at: Now, state: In<"stopping">, event: Event): Outcome {
     case "skip":
     case "spawned":
     case "probed":
+    case "progressed":
     case "gone":
       return [life, []];
   }
@@ -604,6 +664,7 @@ function whenClearing(at: Now, state: In<"clearing">, event: Event): Outcome {
     case "refused":
     case "lost":
     case "probed":
+    case "progressed":
       return [life, []];
   }
 }

@@ -73,6 +73,8 @@ export interface HealthPolicy {
   /** From the start of the run: failures only mean "not ready yet". Ends early with the first success. */
   readonly startPeriodMs: number;
   readonly onUnhealthy: "restart" | "nothing";
+  /** While a start is not ready its probe asks a second question, with this time limit of its own. Absent: it does not. */
+  readonly smokeMs?: number;
 }
 
 export interface Policy {
@@ -87,4 +89,6 @@ export interface Policy {
   /** Who gets the first signal of a stop; KILL always goes to everything that is left of the run. */
   readonly stopTo: "group" | "main";
   readonly health: HealthPolicy | null;
+  /** A start of which something is known stalls when it has not moved on for so long. Absent: nothing is known of starts. */
+  readonly stallMs?: number;
 }

@@ -86,6 +86,14 @@ export class Simulated {
     this.send({ type: "probed", run, result: { passed: false, detail: "HTTP 503" } });
   }
 
+  /** It says that it is busy with this: "load 4/9". */
+  says(text: string, moved = true, run = this.run): void {
+    const [, phase = text, done, total] = /^(.*) (\d+)\/(\d+)$/.exec(text) ?? [];
+    const count = done === undefined ? null : Number(done);
+    const step = { phase, done: count, total: total === undefined ? null : Number(total), percent: null, bytes: null };
+    this.send({ type: "progressed", run, word: { step, moved, stallMs: null } });
+  }
+
   isCleared(): void {
     this.blockedBy = [];
     this.send({ type: "cleared" });
@@ -137,6 +145,7 @@ function short(effect: Effect): string {
     case "spawn":
     case "end":
     case "probe":
+    case "watch":
       return `${effect.do} ${effect.run}`;
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuView } from "../gpu/device.ts";
+import type { Word } from "../phase/progress.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { EndedProcess } from "../ports.ts";
 import type { ProbeResult } from "../probe/health.ts";
@@ -59,6 +60,15 @@ class RestartsAllAtEachEdit extends Supervisor {
 class IsImpatient extends Supervisor {
   override probed(name: string, run: number, result: ProbeResult): void {
     for (let time = 0; time < 3; time++) super.probed(name, run, result);
+  }
+}
+
+class IsDeaf extends Supervisor {
+  override progressed(name: string, run: number, word: Word): void {
+    // Only the first word is heard.
+    const state = this.members.get(name)?.life.state;
+    if (state?.at === "starting" && state.progress !== undefined) return;
+    super.progressed(name, run, word);
   }
 }
 
@@ -129,7 +139,7 @@ const BROKEN: readonly [Invariant, string, MakeSupervisor][] = [
       prober: {
         ...prober,
         probe: (one, run) => {
-          for (let time = 0; time < 10_000; time++) prober.probe(one, run);
+          for (let time = 0; time < 10_000; time++) prober.probe(one, run, false);
         },
       },
     })),
@@ -137,6 +147,7 @@ const BROKEN: readonly [Invariant, string, MakeSupervisor][] = [
   [20, "the alarm is never set", withPorts(({ clock }) => ({ clock: { ...clock, wakeAt: () => {} } }))],
   [22, "svcd leaves before all is stopped", withProcesses(({ leave }) => ({ stopping: () => leave(0) }))],
   [22, "svcd never leaves", withProcesses(() => ({ leave: () => {} }))],
+  [26, "nobody hears that a start moves on", (ports) => new IsDeaf(ports)],
   [23, "nobody hears why", (ports) => new NeverTellsWhy(ports)],
   [
     25,

@@ -2,6 +2,7 @@
  * One core in the simulated world: a supervisor and its ports. It can be killed before and after everything it does that
  * anybody outside could notice; what it does is held against what it may do.
  */
+import type { Step } from "../phase/rule.ts";
 import type { Service } from "../plan/plan.ts";
 import type { JournalEntry, Launch, News, Prepared, Wishes } from "../ports.ts";
 import { type RunNumber, runOf } from "../service/life.ts";
@@ -16,6 +17,7 @@ import type { World } from "./world.ts";
 export class Killed extends Error {}
 
 const launch: Launch = { argv: ["x"], file: "/x", cwd: "/", env: {}, umask: null, uid: null };
+const PHASES = ["download", "load", "capture"];
 /** The prober's own promise. */
 const ANSWER_SLACK_MS = 5_000;
 
@@ -31,6 +33,7 @@ export class SimCore {
   #alarm = 0;
   /** What is written together, later. */
   #gathered: JournalEntry[] | null = null;
+  readonly #watched = new Map<string, RunNumber>();
 
   constructor(world: World, number: number, make: MakeSupervisor) {
     this.#world = world;
@@ -75,6 +78,14 @@ export class SimCore {
         },
         explainRefusal: (_launch, code) => ({ cause: code, permanent: code === "ENOENT" }),
         unmet: ({ name }) => (world.unmet.has(name) ? "not for this machine" : null),
+      },
+      starts: {
+        began: () => {},
+        watch: (service, run, step) => this.#watch(service, run, step),
+        over: (service, run) => {
+          if (this.#watched.get(service) === run) this.#watched.delete(service);
+        },
+        past: () => [],
       },
       prober: { began: () => {}, probe: (service, run) => this.#probe(service, run), forget: () => {} },
       journal: {
@@ -223,6 +234,33 @@ export class SimCore {
     });
   }
 
+  /** It goes through its phases, and then counts on, until it is ready, ends, or has nothing more to say. */
+  #watch({ name }: Service, run: RunNumber, step: Step | null): void {
+    if (this.#watched.get(name) === run) return;
+    this.#watched.set(name, run);
+    this.#saysNext(name, run, step === null ? 0 : step.done! + 1);
+  }
+
+  #saysNext(name: string, run: RunNumber, done: number): void {
+    const world = this.#world;
+    world.agenda.after(world.fate.of("progress").between(50, 1_500), () => {
+      if (world.core !== this || this.#watched.get(name) !== run) return;
+      if (world.strikes("start stalls", name)) return;
+      const step = {
+        phase: PHASES[Math.min(done, PHASES.length - 1)]!,
+        done,
+        total: 1_000,
+        percent: null,
+        bytes: null,
+      };
+      const isHeard = world.inCore((supervisor) =>
+        supervisor.progressed(name, run, { step, moved: true, stallMs: null }),
+      );
+      if (isHeard) world.lives.movedOn(name, run, world.agenda.now);
+      this.#saysNext(name, run, done + 1);
+    });
+  }
+
   #retriesOf(name: string): number {
     return this.supervisor.members.get(name)?.service.policy.health?.retries ?? Number.POSITIVE_INFINITY;
   }
@@ -234,6 +272,10 @@ export class SimCore {
     if (state?.at !== "starting" && state?.at !== "running") return true;
     if (state.run !== run || state.health === null) return true;
     const startPeriodMs = member?.service.policy.health?.startPeriodMs ?? 0;
-    return state.health.verdict === "starting" && this.#world.agenda.now - state.health.since < startPeriodMs;
+    if (state.health.verdict !== "starting") return false;
+    const { now } = this.#world.agenda;
+    const stallMs = member?.service.policy.stallMs;
+    const movesOn = state.at === "starting" && state.progress !== undefined && stallMs !== undefined;
+    return now - state.health.since < startPeriodMs || (movesOn && now - state.progress.at < stallMs);
   }
 }

@@ -28,6 +28,7 @@
  * | 23 | every state is explained | `look.ts` |
  * | 24 | zombies are reaped | not the supervisor's: the keeper's stories |
  * | 25 | no GPU is given to two runs at once; who waits for one starts once it is free | `gpus.ts` before each start, `rest.ts` |
+ * | 26 | a start that moves on is not ended for standing still | `lives.ts` at each such stop; that one is in time is 20 |
  *
  * `bites.test.ts` breaks the supervisor or the world on purpose and sees each of them noticed.
  */
@@ -52,6 +53,7 @@ export const INVARIANTS = {
   22: "a shutdown ends, a new core signals nobody",
   23: "every state is explained",
   25: "no GPU is given twice",
+  26: "a start that moves on goes on",
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;

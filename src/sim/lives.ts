@@ -24,6 +24,8 @@ interface Known {
     failed: number /** The least that was unhealthy; a file can say less and then more. */;
     enough: number;
   };
+  /** When the start of a run was last heard to move on. */
+  moved: { run: RunNumber; at: number } | null;
   /** When KILL may come at the earliest, of the run that is being stopped. */
   killNotBefore: { run: RunNumber; at: number } | null;
 }
@@ -82,6 +84,11 @@ export class Lives {
     const probes = this.#probesOf(service, run);
     probes.failed++;
     probes.enough = Math.min(probes.enough, retries);
+  }
+
+  /** Of its start. */
+  movedOn(service: string, run: RunNumber, at: number): void {
+    this.#of(service).moved = { run, at };
   }
 
   /** Null: no core has recorded that it stops this run. */
@@ -173,6 +180,7 @@ export class Lives {
     const earlier = known.killNotBefore?.run === state.run ? known.killNotBefore.at : Number.POSITIVE_INFINITY;
     known.killNotBefore = { run: state.run, at: Math.min(earlier, now + policy.stopGraceMs) };
     if (state.blame?.cause.startsWith("unhealthy") === true) this.#isToBlame(name, state.run, policy);
+    else if (state.blame !== null) this.#stoodStill(name, known, state.run, policy, now);
     else this.#isTheLast(name, members);
   }
 
@@ -184,6 +192,15 @@ export class Lives {
     const enough = Math.min(probes.enough, health.retries);
     if (probes.failed < enough)
       throw new Broken(17, `${name}#${run} is ended after ${probes.failed} failed probes, not ${enough}`);
+  }
+
+  /** 26: what the journal had not noted of its progress, a tenth of the time, the next core does not know. */
+  #stoodStill(name: string, { moved }: Known, run: RunNumber, { stallMs, health }: Policy, now: number): void {
+    if (stallMs === undefined || health === null || health.onUnhealthy === "nothing")
+      throw new Broken(26, `${name} is ended because it stands still, and that shall not be`);
+    if (this.#areLinesMissing || moved?.run !== run) return;
+    if (now - moved.at < stallMs * 0.9 - EPSILON_MS)
+      throw new Broken(26, `${name}#${run} is ended ${now - moved.at} ms after it moved on, not ${stallMs}`);
   }
 
   /** 9: whoever depends on it and goes down too has ended. */
@@ -201,7 +218,7 @@ export class Lives {
     let known = this.#known.get(name);
     if (known === undefined) {
       const probes = { run: 0, failed: 0, enough: Number.POSITIVE_INFINITY };
-      known = { life: null, policy: null, failures: [], probes, killNotBefore: null };
+      known = { life: null, policy: null, failures: [], probes, moved: null, killNotBefore: null };
       this.#known.set(name, known);
     }
     return known;

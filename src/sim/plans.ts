@@ -74,6 +74,7 @@ function randomPolicy(random: Random, isJob: boolean): Policy {
       { kind: "window", failures: 2, withinMs: 60_000 },
       { kind: "startretries", retries: 3 },
     ] as const),
-    health: !isJob && random.happens(0.5) ? health : null,
+    ...(!isJob &&
+      random.happens(0.5) && { health, ...(random.happens(0.5) && { stallMs: random.pick([300, 30_000]) }) }),
   });
 }

@@ -2,6 +2,7 @@
  * What the supervisor answers: the facts of one service, what an action did, what would change. Shapes only; the protocol
  * puts them on the wire as they are.
  */
+import type { Step } from "../phase/rule.ts";
 import type { Mistake } from "../plan/mistake.ts";
 
 /** SURFACE's words for what is so. */
@@ -34,6 +35,13 @@ export interface ServiceStatus {
   readonly health: "starting" | "healthy" | "unhealthy" | null;
   /** What a start is busy with ("health check: connection refused"); null otherwise. */
   readonly phase: string | null;
+  /** How far a start is, as its `phases:` tell; absent: it does not start, or nothing is known of it. */
+  readonly progress?: Step & {
+    /** From earlier starts that went well; null: they tell nothing. */
+    readonly leftMs: number | null;
+    /** The same in words, "about 2 min left"; null where there is nothing to say. */
+    readonly left: string | null;
+  };
   /** Why it is in this state, a sentence. Never empty. */
   readonly why: string;
   /** What happens next, a sentence. Never empty. */

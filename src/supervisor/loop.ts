@@ -9,6 +9,9 @@
  * journal must know is written before an effect leaves.
  */
 import type { Lease } from "../gpu/lease.ts";
+import type { PastStart } from "../phase/eta.ts";
+import type { Progress } from "../phase/progress.ts";
+import { stepInWords } from "../phase/rule.ts";
 import { diffServices } from "../plan/diff.ts";
 import type { Service } from "../plan/plan.ts";
 import type {
@@ -27,6 +30,7 @@ import type {
   Prober,
   Processes,
   RunningProcess,
+  Starts,
   Wishes,
 } from "../ports.ts";
 import { Deadlines } from "../schedule/deadlines.ts";
@@ -38,6 +42,7 @@ import {
   type Life,
   type RunNumber,
   runOf,
+  type State,
   step,
 } from "../service/life.ts";
 import { blockers, dependentsOf, endsBefore } from "./dependencies.ts";
@@ -55,6 +60,8 @@ export interface Ports {
   readonly announcer: Announcer;
   /** Absent: nobody can tell what a run said. */
   readonly lastWords?: LastWords;
+  /** Absent: nobody watches how far starts are. */
+  readonly starts?: Starts;
   /** Absent: services only. */
   readonly jobs?: JobPorts;
   /** Absent: nobody looks for GPUs, and what asks for one is SKIPPED. */
@@ -312,6 +319,9 @@ export class Loop {
       member.process = null;
       member.launch = null;
     }
+    if (before.state.at === "starting" && life.state.at !== "starting") {
+      this.#ports.starts?.over(name, before.state.run, howItStarted(before.state, life));
+    }
     if (life.state.at === "waiting" && before.state.at !== "waiting") this.#toResolve.add(name);
     if (before.gpus !== undefined || member.service.gpus !== undefined) this.#noteGpus(life, before);
     for (const dependent of this.#dependents.get(name) ?? []) {
@@ -342,7 +352,9 @@ export class Loop {
       case "end":
         return processes.end(name, effect.run);
       case "probe":
-        return prober.probe(member.service, effect.run);
+        return prober.probe(member.service, effect.run, isNotReadyYet(member.life));
+      case "watch":
+        return this.#ports.starts?.watch(member.service, effect.run, effect.step);
       case "tell": {
         if (effect.what === "healthy") this.#noteGoodRun(name, member);
         const hook = member.service.on[effect.what];
@@ -373,7 +385,10 @@ export class Loop {
         return { kind: "refusal", cause, permanent: choice.kind === "impossible" };
       }
       const prepared = this.#ports.launcher.prepare(service, run, life.gpus);
-      if (prepared.kind === "launch") this.#ports.prober.began(service, run);
+      if (prepared.kind === "launch") {
+        this.#ports.prober.began(service, run);
+        this.#ports.starts?.began(service, run);
+      }
       return prepared;
     } catch (error) {
       return { kind: "refusal", cause: `it cannot be prepared: ${(error as Error).message}`, permanent: false };
@@ -484,19 +499,40 @@ export class Loop {
   }
 }
 
-/** What the next core must know; when the next probe is due it need not. */
+/** What the next core must know; when the next probe is due it need not, nor how far a start is to the percent. */
 function isWorthRecording(before: Life, after: Life): boolean {
-  return isVisible(before, after) || before.streak !== after.streak || before.restartDue !== after.restartDue;
+  if (isChanged(before, after) || before.streak !== after.streak || before.restartDue !== after.restartDue) return true;
+  return progressOf(before)?.notedAt !== progressOf(after)?.notedAt;
 }
 
 /** What somebody who looks at `status` would see. */
 function isVisible(before: Life, after: Life): boolean {
+  const [was, is] = [progressOf(before), progressOf(after)];
+  return isChanged(before, after) || (was !== is && (was && stepInWords(was.step)) !== (is && stepInWords(is.step)));
+}
+
+function isChanged(before: Life, after: Life): boolean {
   if (before.state.at !== after.state.at || before.lastRun !== after.lastRun || before.wanted !== after.wanted)
     return true;
   if (before.state.at === "waiting" && after.state.at === "waiting")
     return before.state.blockers !== after.state.blockers;
   if (before.state.at === "skipped" || isEnding(before.state)) return before.state !== after.state;
   return healthWords(before) !== healthWords(after);
+}
+
+function progressOf({ state }: Life): Progress | undefined {
+  return state.at === "starting" ? state.progress : undefined;
+}
+
+function isNotReadyYet({ state }: Life): boolean {
+  return (state.at === "starting" || state.at === "running") && state.health?.verdict === "starting";
+}
+
+/** Null: it did not become ready, or nothing is known of its way there. */
+function howItStarted(start: Extract<State, { at: "starting" }>, { state, since }: Life): PastStart | null {
+  if (state.at !== "running" || start.progress === undefined) return null;
+  const phases = start.progress.phases.map(({ name, since: at }) => ({ name, afterMs: at - start.since }));
+  return { phases, totalMs: since - start.since };
 }
 
 function healthWords({ state }: Life): string {

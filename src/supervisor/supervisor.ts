@@ -3,6 +3,8 @@
  * says what is so. It turns all that into events for the loop.
  */
 import type { Held as GpusHeld, Lease } from "../gpu/lease.ts";
+import { leftInWords, leftMs } from "../phase/eta.ts";
+import { present, type Word } from "../phase/progress.ts";
 import { diffPlans, isKept } from "../plan/diff.ts";
 import { stemOf } from "../plan/directory.ts";
 import type { JobDefinition } from "../plan/job.ts";
@@ -20,7 +22,7 @@ import type { ProbeResult } from "../probe/health.ts";
 import { jobRunOf } from "../schedule/run-name.ts";
 import type { RunRecord } from "../schedule/run-record.ts";
 import { exitStatus } from "../service/exit.ts";
-import { isEnding, type Life, newLife, type RunNumber, runOf } from "../service/life.ts";
+import { isEnding, type Life, newLife, type RunNumber, runOf, type State } from "../service/life.ts";
 import type { Signal } from "../service/policy.ts";
 import { SharedAlarm } from "./alarm.ts";
 import type { Action, ActionResult, JobChanges, PlanReport, Selection, ServiceStatus } from "./answers.ts";
@@ -30,7 +32,7 @@ import { Jobs } from "./jobs.ts";
 import { Loop, type Ports, type Supervised } from "./loop.ts";
 import { select } from "./selection.ts";
 import { takeOver } from "./takeover.ts";
-import { type Circumstances, failureOf, next, stateWord, why } from "./wording.ts";
+import { type Circumstances, failureOf, next, phaseInWords, stateWord, why } from "./wording.ts";
 
 export class Supervisor {
   readonly #ports: Ports;
@@ -146,6 +148,12 @@ export class Supervisor {
     const jobRun = jobRunOf(service);
     if (jobRun !== null) return this.#jobs?.survived(jobRun.job, run, survivors);
     this.#loop.enqueue(service, { type: "survived", run, survivors });
+    this.#loop.drain();
+  }
+
+  /** How far a start is. */
+  progressed(name: string, run: RunNumber, word: Word): void {
+    this.#loop.enqueue(name, { type: "progressed", run, word });
     this.#loop.drain();
   }
 
@@ -308,6 +316,9 @@ export class Supervisor {
   #whileItRuns(service: Service): void {
     this.#ports.processes.logsChanged(service);
     this.#loop.enqueue(service.name, { type: "tick" }); // A check may have come or gone.
+    const state = this.#loop.members.get(service.name)?.life.state;
+    if (state?.at === "starting" && state.spawned && service.policy.stallMs !== undefined)
+      this.#ports.starts?.watch(service, state.run, state.progress?.step ?? null);
   }
 
   #keepAside(name: string, isAside: boolean): void {
@@ -646,7 +657,8 @@ export class Supervisor {
       // The next start is counted when it is due, but has not been made yet.
       restarts: state.at === "backoff" ? life.restarts - 1 : life.restarts,
       health: health?.verdict ?? null,
-      phase: state.at === "starting" && health !== null ? `health check: ${health.detail || "no answer yet"}` : null,
+      phase: phaseInWords(state),
+      ...this.#progressOf(name, state, now),
       why: why(life, service.policy, around, now),
       next: next(life, service.policy, around, now),
       wanted: life.wanted,
@@ -655,6 +667,13 @@ export class Supervisor {
       description: service.description,
       file: { path: service.source.file, line: service.source.line, note: this.#fileNote(name, member) },
     };
+  }
+
+  #progressOf(name: string, state: State, now: number): Pick<ServiceStatus, "progress"> {
+    if (state.at !== "starting" || state.progress === undefined) return {};
+    const ms = leftMs(this.#ports.starts?.past(name) ?? [], present(state.progress, now));
+    const left = ms === null ? null : leftInWords(ms) || null;
+    return { progress: { ...state.progress.step, leftMs: ms === null ? null : Math.round(ms), left } };
   }
 
   #circumstances(name: string, service: Service, life: Life): Circumstances {

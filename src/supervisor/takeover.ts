@@ -4,10 +4,14 @@
  *
  * Everything is laid out before anything moves: a run that ended is not one that was lost, and a start rests on what is so.
  */
+import { heardFirst } from "../phase/progress.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Inherited, Memory, RunningProcess } from "../ports.ts";
 import { type Life, newLife, runOf } from "../service/life.ts";
 import type { Loop, Ports, Supervised } from "./loop.ts";
+
+/** Reading the tail of a log takes a fraction of it. */
+const HEARD_WITHIN_MS = 5_000;
 
 /** Fills the empty loop; nothing has an effect yet but orders that an earlier core may not have lived to give. */
 export function takeOver(loop: Loop, ports: Ports, memory: Memory, inherited: Inherited, plan: Plan): void {
@@ -63,6 +67,7 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
   ports.processes.logsChanged(member.service); // A keeper that lost its journal does not know where they go.
   if (runOf(member.life.state) === run) {
     takeOverProbes(member, ports.clock.now());
+    takeOverProgress(member, ports.clock.now());
     sayStopAgain(ports, process, member);
     if (member.life.gpus === undefined) takeOverGpus(ports, process, member);
   } else {
@@ -122,6 +127,15 @@ function takeOverProbes(member: Supervised, now: number): void {
   const { state } = member.life;
   if ((state.at !== "starting" && state.at !== "running") || state.health === null) return;
   member.life = { ...member.life, state: { ...state, health: { ...state.health, underWay: false, dueAt: now } } };
+}
+
+/** What a start said while no core was there must be heard before it counts as stalled. */
+function takeOverProgress(member: Supervised, now: number): void {
+  const { life, service } = member;
+  const { stallMs } = service.policy;
+  if (life.state.at !== "starting" || life.state.progress === undefined || stallMs === undefined) return;
+  const progress = heardFirst(life.state.progress, now, stallMs, HEARD_WITHIN_MS);
+  member.life = { ...life, state: { ...life.state, progress } };
 }
 
 /** The last core may have died between deciding to stop it and saying so; the keeper knows what it has sent. */

@@ -2,6 +2,8 @@
  * A life in words: what is so, why, and what happens next. Every state has an answer to both questions.
  */
 import { leaseInWords } from "../gpu/lease.ts";
+import { stallsAt } from "../phase/progress.ts";
+import { stepInWords } from "../phase/rule.ts";
 import { formatDuration } from "../plan/units.ts";
 import { describeExit, isSuccess } from "../service/exit.ts";
 import type { Instant, Life, State } from "../service/life.ts";
@@ -51,7 +53,8 @@ export function why(life: Life, policy: Policy, around: Circumstances, now: Inst
       const up = formatDuration(roundMs(now - state.since));
       if (state.health !== null && state.health.verdict === "starting") {
         const said = state.health.detail === "" ? "no answer yet" : state.health.detail;
-        return `started ${up} ago${onGpus(life)}, health check: ${said}`;
+        const busy = state.progress === undefined ? "" : `, ${stepInWords(state.progress.step)}`;
+        return `started ${up} ago${onGpus(life)}${busy}, health check: ${said}`;
       }
       return `started ${up} ago${onGpus(life)}, counts as running after ${formatDuration(policy.startsecsMs)}`;
     }
@@ -90,9 +93,7 @@ export function next(life: Life, policy: Policy, around: Circumstances, now: Ins
     case "waiting":
       return "starts as soon as that is so";
     case "starting":
-      return state.health === null || state.health.verdict === "healthy"
-        ? "becomes RUNNING by itself"
-        : "probed again shortly";
+      return afterStarting(state, policy, now);
     case "running":
       return whenItEnds(policy);
     case "backoff":
@@ -106,6 +107,24 @@ export function next(life: Life, policy: Policy, around: Circumstances, now: Ins
     case "fatal":
       return "stays down until someone starts it or its file changes";
   }
+}
+
+/** What a start is busy with; null: it does not start, or nothing is known. */
+export function phaseInWords(state: State): string | null {
+  if (state.at !== "starting") return null;
+  const { health, progress } = state;
+  if (health?.smoke) return health.detail;
+  if (progress !== undefined) return stepInWords(progress.step);
+  return health === null ? null : `health check: ${health.detail || "no answer yet"}`;
+}
+
+function afterStarting(state: Extract<State, { at: "starting" }>, policy: Policy, now: Instant): string {
+  const { health, progress } = state;
+  if (health === null || health.verdict === "healthy") return "becomes RUNNING by itself";
+  if (progress === undefined || policy.stallMs === undefined || policy.health?.onUnhealthy !== "restart")
+    return "probed again shortly";
+  const leftMs = Math.max(stallsAt(progress, policy.stallMs) - now, 0);
+  return `RUNNING once its check passes; restarted if nothing moves on within ${formatDuration(roundMs(leftMs))}`;
 }
 
 function withstands(survivors: readonly string[]): string {
