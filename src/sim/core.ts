@@ -235,15 +235,15 @@ export class SimCore {
   }
 
   /** It goes through its phases, and then counts on, until it is ready, ends, or has nothing more to say. */
-  #watch({ name }: Service, run: RunNumber, step: Step | null): void {
+  #watch({ name, policy }: Service, run: RunNumber, step: Step | null): void {
     if (this.#watched.get(name) === run) return;
     this.#watched.set(name, run);
-    this.#saysNext(name, run, step === null ? 0 : step.done! + 1);
+    this.#saysNext(name, run, policy.stallMs ?? 1_000, step === null ? 0 : step.done! + 1);
   }
 
-  #saysNext(name: string, run: RunNumber, done: number): void {
+  #saysNext(name: string, run: RunNumber, stallMs: number, done: number): void {
     const world = this.#world;
-    world.agenda.after(world.fate.of("progress").between(50, 1_500), () => {
+    world.agenda.after(world.fate.of("progress").between(stallMs / 20, stallMs / 2), () => {
       if (world.core !== this || this.#watched.get(name) !== run) return;
       if (world.strikes("start stalls", name)) return;
       const step = {
@@ -257,7 +257,7 @@ export class SimCore {
         supervisor.progressed(name, run, { step, moved: true, stallMs: null }),
       );
       if (isHeard) world.lives.movedOn(name, run, world.agenda.now);
-      this.#saysNext(name, run, done + 1);
+      this.#saysNext(name, run, stallMs, done + 1);
     });
   }
 

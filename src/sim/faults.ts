@@ -45,11 +45,11 @@ export const FAULTS = {
   "probe fails": { most: 0.4, strikes: ["starting", "running"], what: "the check says no" },
   "probe hangs": { most: 0.1, strikes: ["starting", "running"], what: "the answer is lost" },
   "probe is late": { most: 0.2, strikes: ["starting", "running"], what: "the answer comes just before it is given up" },
-  "start stalls": { most: 0.3, strikes: ["starting"], what: "it says nothing more of its progress" },
   "word is late": { most: 0.05, strikes: [...LIVE, "clearing"], what: "the keeper's reports take seconds" },
   "machine pauses": { most: 0.003, strikes: ALL, what: "monotonic time passes and nothing runs" },
   "wall clock jumps": { most: 0.01, strikes: ALL, what: "to any date" },
   "edit unnoticed": { most: 0.5, strikes: ALL, what: "the watcher says nothing; only the slow rescan finds it" },
+  "start stalls": { most: 0.3, strikes: ["starting"], what: "it says nothing more of its progress" },
 } as const satisfies Record<string, FaultKind>;
 
 export type Fault = keyof typeof FAULTS;
