@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { BEAT_MS, toBeat } from "./beat.ts";
 import { EventLog } from "./control/event-log.ts";
 import { createControlServer, roomFor } from "./control/server.ts";
+import type { StreamName } from "./keeper/messages.ts";
 import { localDaemon } from "./local-daemon.ts";
 import { LocalIdle } from "./local-idle.ts";
 import { runEvent } from "./local-jobs.ts";
@@ -31,6 +32,7 @@ import { openFiles } from "./os/open-files.ts";
 import { PlanSource, thisMachine } from "./os/plan-source.ts";
 import { LinuxProber } from "./os/prober.ts";
 import { LinuxRunUsages } from "./os/run-usage.ts";
+import { LinuxStarts } from "./os/start-watch.ts";
 import { StateJournal } from "./os/state-journal.ts";
 import { SvcdLog } from "./os/svcd-log.ts";
 import { SystemClock } from "./os/system-clock.ts";
@@ -119,12 +121,23 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     gpusOf: (service) => supervisor.gpusOf(service),
   });
   goFirst(); // The launcher has seen by now what services inherit.
+  const logPath = (service: string, stream: StreamName): string =>
+    join(where.log, stream === "stdout" ? `${service}.log` : `${service}.stderr.log`);
   const prober = new LinuxProber({
     launcher,
-    logPath: (service, stream) => join(where.log, stream === "stdout" ? `${service}.log` : `${service}.stderr.log`),
+    logPath,
     followLog: (service, stream, onGrown) => keeper.follow(service, stream, onGrown),
     onResult: (service, run, result) => supervisor.probed(service, run, result),
     marksFile: join(where.run, "log-marks.json"),
+  });
+  const starts = new LinuxStarts({
+    launcher,
+    logPath,
+    followLog: (service, stream, onGrown) => keeper.follow(service, stream, onGrown),
+    onWord: (service, run, word) => supervisor.progressed(service, run, word),
+    marksFile: join(where.run, "start-marks.json"),
+    stateDir: where.state,
+    say: (line) => log.warn(line),
   });
   const clock = new SystemClock(() => supervisor.tick());
   const gpus = new LinuxGpus({
@@ -167,6 +180,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       processes: keeper,
       launcher,
       prober,
+      starts,
       journal,
       wishes,
       hooks,
@@ -340,6 +354,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     idle.keeper.close();
     prober.close();
     gpus.close();
+    starts.close();
     hooks.close();
     notifier.close();
     await server.close();

@@ -4,7 +4,7 @@
  * The pattern is a person's and the output is anybody's: together they can keep a regular expression busy for years, so
  * matching has a time limit, after which the check says so instead of holding up everything else.
  */
-import type { Script } from "node:vm";
+import { TIMESTAMP, withinTime } from "./bounded-match.ts";
 import { plainText } from "./last-lines.ts";
 import { LogLines, type LogMark } from "./log-lines.ts";
 
@@ -22,10 +22,6 @@ export interface LogCheckOptions {
   /** Called at most once, when it becomes known; never while `lookAgain` runs. */
   readonly onFound: (line: string) => void;
 }
-
-const TIMESTAMP = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
-/** For the lines of one piece; usually they take a few milliseconds. */
-const MATCH_TIMEOUT_MS = 200;
 
 export class LogCheck {
   readonly #options: LogCheckOptions;
@@ -75,7 +71,7 @@ export class LogCheck {
   #match(written: readonly string[]): void {
     if (written.length === 0) return;
     const lines = this.#options.timestamps ? written.map((line) => line.replace(TIMESTAMP, "")) : written;
-    const found = withinTime(MATCH_TIMEOUT_MS, () => lines.find((line) => this.#matches(line)) ?? null);
+    const found = withinTime(() => lines.find((line) => this.#matches(line)) ?? null);
     if (found === undefined) this.#verdict = { kind: "too slow" };
     else if (found !== null) this.#verdict = { kind: "found", line: found };
   }
@@ -83,24 +79,5 @@ export class LogCheck {
   /** As it was written, or as people see it: without colours, a progress bar in its last state. */
   #matches(line: string): boolean {
     return this.#pattern.test(line) || (/[\x1b\r]/.test(line) && this.#pattern.test(plainText(line)));
-  }
-}
-
-/** Where the script below finds what it shall run: only running code can be stopped by its timeout, not a later call. */
-const SLOT = Symbol.for("svcd: work with a time limit");
-let script: Script | null = null;
-
-/** undefined: it took too long and was stopped. */
-function withinTime<T>(timeout: number, work: () => T): T | undefined {
-  script ??= new (process.getBuiltinModule("node:vm").Script)(`globalThis[Symbol.for("${SLOT.description}")]()`);
-  const slots = globalThis as unknown as Record<symbol, unknown>;
-  slots[SLOT] = work;
-  try {
-    return script.runInThisContext({ timeout }) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_SCRIPT_EXECUTION_TIMEOUT") return undefined;
-    throw error;
-  } finally {
-    delete slots[SLOT];
   }
 }

@@ -32,19 +32,28 @@ const LONGEST_LINE = 64 * 1024;
 /** Rotated files that are looked through for ours; beyond that it is taken as gone. */
 const MOST_ROTATED = 100;
 const NEWLINE = 10;
+const RETURN = 13;
 
 export class LogLines {
   readonly #path: string;
   #from: LogMark;
+  readonly #states: boolean;
   #file: { readonly fd: number; readonly inode: number; at: number } | null = null;
   /** The beginning of a line whose end has not come yet. */
   #rest: Buffer = Buffer.alloc(0);
   /** The line under way was longer than is kept and has been told. */
   #skipping = false;
 
-  constructor(path: string, from: LogMark) {
+  /** `states`: each state of a line that is drawn over with \r is told as a line of its own. */
+  constructor(path: string, from: LogMark, { states = false }: { readonly states?: boolean } = {}) {
     this.#path = path;
     this.#from = from;
+    this.#states = states;
+  }
+
+  /** What is there of a line whose end has not come yet: a bar stands there until it moves. */
+  get unfinished(): string {
+    return this.#skipping ? "" : this.#rest.toString("utf8");
   }
 
   /** Reads on, a piece at a time so that a flood does not hold up everything else. */
@@ -127,7 +136,7 @@ export class LogLines {
   #split(bytes: Buffer): string[] {
     const lines: string[] = [];
     let from = 0;
-    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+    for (let end = this.#endIn(bytes, 0); end !== -1; end = this.#endIn(bytes, from)) {
       if (this.#skipping) this.#skipping = false;
       else lines.push(this.#line(bytes.subarray(from, end)));
       this.#rest = Buffer.alloc(0);
@@ -141,6 +150,13 @@ export class LogLines {
       this.#skipping = true;
     }
     return lines;
+  }
+
+  #endIn(bytes: Buffer, from: number): number {
+    const newline = bytes.indexOf(NEWLINE, from);
+    if (!this.#states) return newline;
+    const state = bytes.subarray(0, newline === -1 ? bytes.length : newline).indexOf(RETURN, from);
+    return state === -1 ? newline : state;
   }
 
   #line(end: Buffer): string {

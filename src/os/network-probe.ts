@@ -90,12 +90,12 @@ function discard(response: IncomingMessage): void {
   response.on("error", () => {}); // It has answered; how it ends does not matter.
 }
 
-function placeOf({ hostname, port, protocol }: URL): string {
+export function placeOf({ hostname, port, protocol }: URL): string {
   return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 /** A certificate for 127.0.0.1 is nearly always one that its owner signed. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }
 
@@ -111,7 +111,7 @@ const FAILURES: Readonly<Record<string, string>> = {
   EPROTO: "it answers, but not in TLS",
 };
 
-function describeFailure(error: NodeJS.ErrnoException, place: string): string {
+export function describeFailure(error: NodeJS.ErrnoException, place: string): string {
   // `localhost` has two addresses; what each of them said stands in `errors`.
   const [first] = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [error];
   const { code = "", message } = first ?? error;

@@ -93,29 +93,29 @@ test("an http check asks the address with its variables filled in", async () => 
 test("an exec check runs with the service's environment and folder, but is no part of the run", async () => {
   const web = probing();
   const exec = `sh -c 'echo $$WORD $$SVCD_SERVICE $\${SVCD_RUN-unmarked} $$PWD; exit 0'`;
-  web.prober.probe(serviceFrom(`environment: { WORD: hello }\nhealthcheck: { exec: "${exec}" }`), 7);
+  web.prober.probe(serviceFrom(`environment: { WORD: hello }\nhealthcheck: { exec: "${exec}" }`), 7, false);
   assert.deepEqual(await web.answer(), { run: 7, passed: true, detail: `exit 0: hello web unmarked ${root}` });
 });
 
 test("a failed exec check says its status and its last line", async () => {
   const web = probing();
-  web.prober.probe(serviceFrom(`healthcheck: { exec: "sh -c 'echo one; echo two >&2; exit 3'" }`), 1);
+  web.prober.probe(serviceFrom(`healthcheck: { exec: "sh -c 'echo one; echo two >&2; exit 3'" }`), 1, false);
   assert.match((await web.answer()).detail, /^exit 3: (one|two)$/);
-  web.prober.probe(serviceFrom(`healthcheck: { exec: nothing-here }`), 1);
+  web.prober.probe(serviceFrom(`healthcheck: { exec: nothing-here }`), 1, false);
   assert.equal((await web.answer()).detail, "nothing-here: not found on PATH of this service: /usr/bin:/bin");
 });
 
 test("an exec check that hangs is killed at its time limit and answers then", async () => {
   const web = probing();
-  web.prober.probe(serviceFrom(`healthcheck: { exec: "sh -c 'echo waiting; sleep 1000'", timeout: 500ms }`), 1);
+  web.prober.probe(serviceFrom(`healthcheck: { exec: "sh -c 'echo waiting; sleep 1000'", timeout: 500ms }`), 1, false);
   assert.deepEqual(await web.answer(), { run: 1, passed: false, detail: "not done within 500ms: waiting" });
 });
 
 test("a run is never probed twice at once", async () => {
   const web = probing();
   const service = serviceFrom(`healthcheck: { exec: "sh -c 'echo x >> ${root}/times'" }`);
-  web.prober.probe(service, 1);
-  web.prober.probe(service, 1);
+  web.prober.probe(service, 1, false);
+  web.prober.probe(service, 1, false);
   await web.answer();
   await web.settled();
   assert.deepEqual(web.answers, []);
@@ -125,15 +125,15 @@ test("a run is never probed twice at once", async () => {
 test("a run that is over gets no answer, and the next run is asked anew", async () => {
   const web = probing();
   const slow = serviceFrom(`healthcheck: { exec: sleep 1000 }`);
-  web.prober.probe(slow, 1);
+  web.prober.probe(slow, 1, false);
   web.prober.forget("web", 1);
-  web.prober.probe(serviceFrom(`healthcheck: { exec: "true" }`), 2);
+  web.prober.probe(serviceFrom(`healthcheck: { exec: "true" }`), 2, false);
   assert.equal((await web.answer()).run, 2);
 });
 
 test("a check that cannot be filled in fails with the reason", async () => {
   const web = probing();
-  web.prober.probe(serviceFrom('healthcheck: { tcp: "${PORT:?say which port}" }'), 1);
+  web.prober.probe(serviceFrom('healthcheck: { tcp: "${PORT:?say which port}" }'), 1, false);
   assert.match((await web.answer()).detail, /`healthcheck.tcp`.*PORT.*say which port/);
 });
 
@@ -144,13 +144,13 @@ const LOG_CHECK = serviceFrom(`healthcheck: { log: "^ready on \\\\d+$" }`);
 test("a log check passes by itself as soon as a line matches, and stays passed for the run", async () => {
   const web = probing();
   web.prober.began(LOG_CHECK, 1);
-  web.prober.probe(LOG_CHECK, 1);
+  web.prober.probe(LOG_CHECK, 1, false);
   assert.deepEqual(await web.answer(), { run: 1, passed: false, detail: "no line matches /^ready on \\d+$/ yet" });
   web.says("starting\nready o");
   web.says("n 8000\n");
   assert.deepEqual(await web.answer(), { run: 1, passed: true, detail: 'said "ready on 8000"' });
   assert.equal(web.followers.size, 0);
-  web.prober.probe(LOG_CHECK, 1);
+  web.prober.probe(LOG_CHECK, 1, false);
   assert.equal((await web.answer()).passed, true);
 });
 
@@ -161,7 +161,7 @@ test("what an earlier run said does not count, what this one said before the fir
   await web.settled();
   assert.deepEqual(web.answers, []);
   appendFileSync(web.log, "ready on 2\n"); // And nobody told us that it has grown.
-  web.prober.probe(LOG_CHECK, 2);
+  web.prober.probe(LOG_CHECK, 2, false);
   assert.equal((await web.answer()).passed, false);
   assert.deepEqual(await web.answer(), { run: 2, passed: true, detail: 'said "ready on 2"' });
 });
@@ -201,14 +201,14 @@ test("the next core knows where the run began and what it has said", async () =>
 
   appendFileSync(first.log, "ready on 2\n");
   const second = probing(first.marksFile);
-  second.prober.probe(LOG_CHECK, 5);
+  second.prober.probe(LOG_CHECK, 5, false);
   assert.equal((await second.answer()).passed, false);
   assert.equal((await second.answer()).detail, 'said "ready on 2"');
   second.prober.close();
 
   writeFileSync(first.log, "");
   const third = probing(first.marksFile);
-  third.prober.probe(LOG_CHECK, 5);
+  third.prober.probe(LOG_CHECK, 5, false);
   assert.deepEqual(await third.answer(), { run: 5, passed: true, detail: 'said "ready on 2"' });
 });
 
@@ -219,7 +219,7 @@ test("a pattern that would take for ever is stopped and told", async () => {
   web.says(`${"a".repeat(60)}!\n`);
   let detail = "";
   while (!detail.includes("too long")) {
-    web.prober.probe(service, 1);
+    web.prober.probe(service, 1, false);
     ({ detail } = await web.answer());
   }
   assert.equal(detail, "/^(a+)+$/ takes too long on this output: write a simpler pattern");
@@ -229,6 +229,6 @@ test("a log check without a log can never pass and says so", async () => {
   const web = probing();
   const service = { ...LOG_CHECK, logs: null };
   web.prober.began(service, 1);
-  web.prober.probe(service, 1);
+  web.prober.probe(service, 1, false);
   assert.match((await web.answer()).detail, /the output is discarded \(`logs: none`\)/);
 });

@@ -16,6 +16,7 @@ import { LogCheck } from "./log-check.ts";
 import { type LogMark, markEnd } from "./log-lines.ts";
 import { LogMarks } from "./log-marks.ts";
 import { probeHttp, probeTcp } from "./network-probe.ts";
+import { askSmoke } from "./smoke.ts";
 
 export interface ProberOptions {
   readonly launcher: Pick<LinuxLauncher, "setting" | "beside" | "explainRefusal">;
@@ -41,6 +42,7 @@ interface Probed {
   cancel: (() => void) | null;
 }
 
+const DEFAULT_SMOKE_MS = 30_000;
 const KEPT_OUTPUT = 4096;
 const LONGEST_DETAIL = 200;
 
@@ -64,15 +66,16 @@ export class LinuxProber implements Prober {
     if (service.logs !== null) this.#logCheck(this.#entry(service, run), service.check.pattern);
   }
 
-  probe(service: Service, run: RunNumber): void {
+  probe(service: Service, run: RunNumber, starting: boolean): void {
     const probed = this.#entry(service, run);
     if (probed.cancel !== null) return; // The answer that is under way is the answer.
     const check = this.#checkOf(probed);
     const timeoutMs = service.policy.health?.timeoutMs ?? 5_000;
-    const answer = (result: ProbeResult): void => {
+    const tell = (result: ProbeResult): void => {
       probed.cancel = null;
       this.#options.onResult(service.name, run, result);
     };
+    const answer = starting ? (result: ProbeResult) => this.#askMore(probed, result, tell) : tell;
     if ("cause" in check) return this.#soon(probed, () => answer({ passed: false, detail: check.cause }));
     switch (check.kind) {
       case "http":
@@ -86,6 +89,18 @@ export class LinuxProber implements Prober {
       case "log":
         return this.#soon(probed, () => answer(this.#logAnswer(probed, check.pattern)));
     }
+  }
+
+  /** What a start is asked once its check passes. */
+  #askMore(probed: Probed, result: ProbeResult, tell: (result: ProbeResult) => void): void {
+    if (!result.passed || probed.service.smoke === undefined) return tell(result);
+    const answer = this.#settingOf(probed);
+    if ("cause" in answer) return tell({ passed: false, detail: answer.cause, smoke: true });
+    const { smoke } = answer.resolved;
+    if (smoke === null) return tell(result);
+    probed.cancel = askSmoke(smoke, probed.service.policy.health?.smokeMs ?? DEFAULT_SMOKE_MS, (smoked) => {
+      tell({ ...smoked, detail: `${result.detail}, ${smoked.passed ? "" : "but "}${smoked.detail}` });
+    });
   }
 
   forget(service: string, run: RunNumber): void {
@@ -125,12 +140,18 @@ export class LinuxProber implements Prober {
 
   #checkOf(probed: Probed): ResolvedCheck | { readonly cause: string } {
     if (probed.service.check?.kind === "log") return probed.service.check;
+    const setting = this.#settingOf(probed);
+    if ("cause" in setting) return setting;
+    return setting.resolved.check ?? { cause: "the service has no healthcheck any more" };
+  }
+
+  #settingOf(probed: Probed): Setting | { readonly cause: string } {
     if (probed.setting === null) {
       const answer = this.#options.launcher.setting(probed.service);
       if (!answer.ok) return { cause: answer.cause };
       probed.setting = answer.setting;
     }
-    return probed.setting.resolved.check ?? { cause: "the service has no healthcheck any more" };
+    return probed.setting;
   }
 
   /** An answer that is known already, given in the next turn of the event loop. */
@@ -189,6 +210,7 @@ export class LinuxProber implements Prober {
       onFound: (line) => {
         probed.log?.unfollow();
         this.#marks.set(name, { ...marks, found: { pattern, line: line.slice(0, LONGEST_DETAIL) } });
+        if (service.smoke !== undefined) return; // The next probe finds it, and asks on.
         probed.cancel?.(); // What would have been answered is no longer so.
         probed.cancel = null;
         this.#options.onResult(name, run, foundResult(line));

@@ -183,12 +183,10 @@ test("nonsense in numbers is not shown", () => {
 
 test("a folder that grows is progress of its phase, and of no later one", () => {
   const tracker = trackerOf([{ ...rule("download", ""), match: null, growth: "/hub" }, rule("load", "load")]);
-  const first = tracker.grow(trackedFrom(null), 0, 0, false);
-  assert.equal(first.tracked.step, null);
-  const grown = tracker.grow(first.tracked, 0, 3_200_000_000, true);
+  const grown = tracker.grow(trackedFrom(null), 0, 3_200_000_000);
   assert.deepEqual([stepInWords(grown.tracked.step!), grown.moved], ["download 3.2 GB", true]);
   const later = tracker.hear(grown.tracked, "load").tracked;
-  assert.deepEqual(tracker.grow(later, 0, 9_000_000_000, true), { tracked: later, moved: false });
+  assert.deepEqual(tracker.grow(later, 0, 9_000_000_000), { tracked: later, moved: false });
 });
 
 test("what a core knew of the bar goes on: the tail of the log, read again, moves nothing", () => {

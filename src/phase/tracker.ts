@@ -33,8 +33,8 @@ export interface Heard {
 export interface Tracker {
   /** One line, or one state of a progress bar, without escape sequences. */
   hear(tracked: Tracked, line: string): Heard;
-  /** A folder that rule `index` watches has so many bytes more than at the start; `grew`: more than at the last look. */
-  grow(tracked: Tracked, index: number, bytes: number, grew: boolean): Heard;
+  /** So many bytes have come into the folder that rule `index` watches, and more than at the last word. */
+  grow(tracked: Tracked, index: number, bytes: number): Heard;
   /** In this phase so much silence is no stall; null: as the service says. */
   stallMsOf(phase: string): number | null;
 }
@@ -73,10 +73,10 @@ export function trackerOf(rules: readonly PhaseRule[]): Tracker {
     return { tracked, moved: false };
   }
 
-  function grow(tracked: Tracked, index: number, bytes: number, grew: boolean): Heard {
+  function grow(tracked: Tracked, index: number, bytes: number): Heard {
     const { name } = rules[index]!;
     const { step } = tracked;
-    if (!grew || (step !== null && place(step.phase) > place(name))) return { tracked, moved: false };
+    if (step !== null && place(step.phase) > place(name)) return { tracked, moved: false };
     const before = step?.phase === name ? tracked : begin(name);
     return { tracked: { ...before, step: { ...before.step!, bytes } }, moved: true };
   }

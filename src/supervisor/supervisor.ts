@@ -317,7 +317,7 @@ export class Supervisor {
     this.#ports.processes.logsChanged(service);
     this.#loop.enqueue(service.name, { type: "tick" }); // A check may have come or gone.
     const state = this.#loop.members.get(service.name)?.life.state;
-    if (state?.at === "starting" && state.spawned && service.policy.stallMs !== undefined)
+    if (state?.at === "starting" && state.spawned)
       this.#ports.starts?.watch(service, state.run, state.progress?.step ?? null);
   }
 
