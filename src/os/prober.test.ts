@@ -85,6 +85,7 @@ test("an http check asks the address with its variables filled in", async () => 
   web.prober.probe(
     serviceFrom(`environment: { PORT: ${port} }\nhealthcheck: { http: "http://127.0.0.1:\${PORT}/" }`),
     1,
+    false,
   );
   assert.deepEqual(await web.answer(), { run: 1, passed: false, detail: "HTTP 503" });
   server.close();
