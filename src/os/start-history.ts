@@ -3,7 +3,7 @@
  * in a file for each service. It outlives the machine; a file that is torn or foreign counts as none, and a full disk costs
  * nothing but the forecast.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { KEPT_STARTS, type PastStart } from "../phase/eta.ts";
 
@@ -30,7 +30,8 @@ export class StartHistory {
     this.#known.set(service, starts);
     const path = this.#path(service);
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      // Not `recursive`: in a place that takes no folders (/proc) Node then tries for ever.
+      if (!existsSync(this.#folder)) mkdirSync(this.#folder, { mode: 0o700 });
       writeFileSync(`${path}.new`, `${JSON.stringify({ starts })}\n`, { mode: 0o600 });
       renameSync(`${path}.new`, path);
     } catch {

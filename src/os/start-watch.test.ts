@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { after, test } from "node:test";
 import type { Word } from "../phase/progress.ts";
@@ -77,9 +86,7 @@ test("what a run writes is told as its progress; what stood there before is not"
   web.says("noise\none\n");
   assert.equal(await web.word(), "one");
   web.says("\x1b[32mtwo 3/9\x1b[0m\n");
-  await new Promise<void>((resolve) => {
-    const look = setInterval(() => web.words.length > 0 && (clearInterval(look), resolve()), 5);
-  });
+  while (web.words.length === 0) await new Promise((again) => setTimeout(again, 5));
   assert.deepEqual([web.words[0]?.run, web.words[0]?.moved, web.words[0]?.stallMs], [2, true, 3_600_000]);
 });
 
@@ -176,7 +183,6 @@ test("bytes in a folder: links are not followed, what is not there is empty", as
   const folder = `${root}/bytes`;
   mkdirSync(`${folder}/deep/er`, { recursive: true });
   writeFileSync(`${folder}/deep/er/file`, Buffer.alloc(100_000, 1));
-  const { symlinkSync } = await import("node:fs");
   symlinkSync(folder, `${folder}/deep/loop`);
   const { blocks } = statSync(`${folder}/deep/er/file`);
   assert.equal(await bytesBelow(folder), blocks * 512);

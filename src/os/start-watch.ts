@@ -38,6 +38,7 @@ export interface StartWatchOptions {
 
 /** So often a growing log is read: a bar that moves is seen at once, and a flood in pieces. */
 const READ_EVERY_MS = 100;
+const PIECES_IN_A_TURN = 4;
 /** What is shown changes at most so often while the phase is the same. */
 const TELL_EVERY_MS = 1_000;
 const LOOK_AT_FOLDERS_EVERY_MS = 2_000;
@@ -174,15 +175,18 @@ class StartWatch {
     }, READ_EVERY_MS);
   }
 
-  /** A piece of each stream in a turn, so that a flood holds up nobody; it is read on at once, in the next turn. */
+  /** A few pieces of each stream in a turn, so that a flood holds up nobody; it is read on at once, in the next turn. */
   #read(): void {
-    let more = false;
-    for (const reader of this.#readers) {
-      const piece = reader.next();
-      more ||= piece.more;
-      // What stands in an unfinished line is looked at when all that was written is read.
-      const lines = piece.more ? piece.lines : [...piece.lines, reader.unfinished];
-      if (!this.#hear(lines)) return this.#giveUp();
+    let more = true;
+    for (let turn = 0; more && turn < PIECES_IN_A_TURN; turn++) {
+      more = false;
+      for (const reader of this.#readers) {
+        const piece = reader.next();
+        more ||= piece.more;
+        // What stands in an unfinished line is looked at when all that was written is read.
+        const lines = piece.more ? piece.lines : [...piece.lines, reader.unfinished];
+        if (!this.#hear(lines)) return this.#giveUp();
+      }
     }
     this.#tellSoon();
     if (!more || this.#isClosed) return;
