@@ -341,6 +341,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       const setting = launcher.setting(service);
       return setting.ok ? setting.setting.cwd : null;
     },
+    beginningOf: (service, run, stream) => starts.beginningOf(service, run, stream),
     oomKillsDuring: (service) => oom.killsDuring(service),
     announce: (text) => announce({ kind: "daemon", text }),
   });

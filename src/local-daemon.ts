@@ -11,6 +11,7 @@ import { localJobs } from "./local-jobs.ts";
 import { evidenceOf } from "./os/evidence.ts";
 import type { LinuxGpus } from "./os/gpus.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
+import type { LogMark } from "./os/log-lines.ts";
 import { heldUp, processFacts } from "./os/process-facts.ts";
 import { diffServices } from "./plan/diff.ts";
 import type { Plan, Service } from "./plan/plan.ts";
@@ -18,6 +19,7 @@ import { masked } from "./plan/secrets.ts";
 import type { Signal } from "./service/policy.ts";
 import type { Action, ActionResult, PlanReport, ServiceStatus } from "./supervisor/answers.ts";
 import { isMet } from "./supervisor/dependencies.ts";
+import type { Supervised } from "./supervisor/loop.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { describeEnd } from "./supervisor/wording.ts";
 
@@ -43,6 +45,8 @@ export interface LocalDaemonOptions {
   readonly workingDirOf: (service: Service) => string | null;
   /** How many processes the kernel killed for want of memory during the last run of a service that ended. */
   readonly oomKillsDuring: (service: string) => number;
+  /** Where the output of this run begins in its logs; null: not known any more. */
+  readonly beginningOf: (service: string, run: number, stream: StreamName) => LogMark | null;
   /** To everybody who listens, and in svcd's own log. */
   readonly announce: (text: string) => void;
 }
@@ -194,6 +198,8 @@ async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyRepo
     pid: lastProcess !== null && lastProcess.run === life.lastEnd?.run ? lastProcess.pid : null,
     workingDir: options.workingDirOf(service),
     oomKills: options.oomKillsDuring(name),
+    isServer: service.policy.restart === "always" && life.restarts > 0,
+    nextBegan: nextBeganOf(options, member, stdout?.path ?? null, stderr),
   });
   const changes = good === null ? null : diffServices(good.service, service);
   const { lastEnd, state } = life;
@@ -217,6 +223,25 @@ async function whyOf(options: LocalDaemonOptions, name: string): Promise<WhyRepo
     next: status.next,
     advice: [...letGoOn, ...evidence.advice, ...adviceFor(status)],
   };
+}
+
+/** Where the run after the one that ended last begins: what stands before is that one's. */
+function nextBeganOf(
+  { beginningOf }: LocalDaemonOptions,
+  { service, life }: Readonly<Supervised>,
+  stdout: string | null,
+  stderr: "stdout" | { readonly path: string } | null,
+): Record<string, LogMark> {
+  if (life.lastEnd === null || life.lastRun <= life.lastEnd.run) return {};
+  const marks: Record<string, LogMark> = {};
+  for (const [stream, path] of [
+    ["stdout", stdout],
+    ["stderr", stderr === "stdout" ? null : (stderr?.path ?? null)],
+  ] as const) {
+    const mark = path === null ? null : beginningOf(service.name, life.lastRun, stream);
+    if (path !== null && mark !== null && mark.inode !== 0) marks[path] = mark;
+  }
+  return marks;
 }
 
 function adviceFor({ name, state, file, enabled }: ServiceStatus): string[] {

@@ -47,11 +47,11 @@ test("a port that is free again needs only another start", () => {
 test("GPU memory is told with its numbers", () => {
   const text =
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.69 GiB of which 1.19 GiB is free.";
-  assert.equal(causeOf(text)?.cause, "GPU 0 is out of memory: it asked for 2.00 GiB, 1.19 GiB of 23.69 GiB were free");
+  assert.equal(causeOf(text)?.cause, "CUDA out of memory: tried 2.00 GiB, GPU 0 has 1.19 GiB free of 23.69 GiB");
 });
 
 test("GPU memory without numbers is told without", () => {
-  assert.equal(causeOf("RuntimeError: CUDA_ERROR_OUT_OF_MEMORY")?.cause, "the GPU is out of memory");
+  assert.equal(causeOf("RuntimeError: CUDA_ERROR_OUT_OF_MEMORY")?.cause, "CUDA out of memory");
 });
 
 test("vLLM on a GPU that is in use", () => {

@@ -2,7 +2,8 @@
  * Common causes of failure, recognised in what a program said last: a table from the words of runtimes and libraries to
  * one sentence about the cause and one about what to do. A program that said something else is quoted, never guessed at.
  */
-import { describeHolder, type PortHolder, portHolder } from "./port-holder.ts";
+import { MODEL_RULES } from "./causes-models.ts";
+import { describeHolder, type PortHolder, portHolder, processName } from "./port-holder.ts";
 
 export interface Finding {
   /** "port 8000 is held by pid 4121 (python3)" */
@@ -20,34 +21,53 @@ export interface Said {
 /** How the machine is asked; another in tests. */
 export interface Machine {
   portHolder(port: number): PortHolder | null;
+  /** "pid 4711 (python3)", with its service if it has one; null: it is gone, or not to be seen from here. */
+  processName?(pid: number): string | null;
 }
 
 /** The newest line that a rule knows decides; null: none does. */
-export function recognise({ service, lines }: Said, machine: Machine = { portHolder }): Finding | null {
-  for (let at = lines.length - 1; at >= 0; at--) {
-    for (const { says, means } of RULES) {
-      const match = says.exec(lines[at] as string);
-      if (match !== null) return means({ match, service, machine, near: lines.slice(Math.max(0, at - 3), at + 5) });
-    }
+export function recognise(said: Said, machine: Machine = { portHolder, processName }): Finding | null {
+  for (let at = said.lines.length - 1; at >= 0; at--) {
+    const finding = meaningOf(said, at, machine);
+    if (finding !== null) return finding;
   }
   return null;
 }
 
-interface Heard {
+/** Of one line; null: no rule knows it. */
+function meaningOf({ service, lines }: Said, at: number, machine: Machine): Finding | null {
+  for (const { says, means } of RULES) {
+    const match = says.exec(lines[at] as string);
+    if (match === null) continue;
+    const near = lines.slice(Math.max(0, at - 3), at + 5);
+    const understand = (above: number): Finding | null =>
+      above < at ? meaningOf({ service, lines }, above, machine) : null;
+    return means({ match, service, machine, near, lines, at, understand });
+  }
+  return null;
+}
+
+export interface Heard {
   readonly match: RegExpExecArray;
   readonly service: string;
   readonly machine: Machine;
   /** The line itself and its neighbours: a traceback tells its story over several (Node's `port:` is the 4th after `code:`). */
   readonly near: readonly string[];
+  /** All that was said, and where in it the line stands. */
+  readonly lines: readonly string[];
+  readonly at: number;
+  /** What a line further up means, for one that says that the cause stands above. */
+  readonly understand: (above: number) => Finding | null;
 }
 
-interface Rule {
+export interface Rule {
   readonly says: RegExp;
   readonly means: (heard: Heard) => Finding;
 }
 
 /** From the particular to the general: the first rule that knows a line speaks for it. */
 const RULES: readonly Rule[] = [
+  ...MODEL_RULES,
   {
     // Node, Python, Go, nginx, Java, C.
     says: /EADDRINUSE|address already in use|only one usage of each socket address|\[Errno 98\]/i,
@@ -75,42 +95,6 @@ const RULES: readonly Rule[] = [
             : `give ${service} or ${holder.service} another port`,
       };
     },
-  },
-  {
-    // PyTorch: "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.69 GiB of which 1.19 GiB is free."
-    says: /CUDA out of memory|torch\.OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory/,
-    means: ({ match, near, service }) => {
-      const text = near.join(" ");
-      const wanted = /tried to allocate ([\d.]+ \w+)/i.exec(text)?.[1];
-      const gpu = /\bGPU (\d+)\b/.exec(text)?.[1];
-      const total = /total capacity (?:of )?([\d.]+ \w+)/i.exec(text)?.[1];
-      const free = /([\d.]+ \w+) (?:is )?free/i.exec(text)?.[1];
-      const device = gpu === undefined ? "the GPU" : `GPU ${gpu}`;
-      const facts = [
-        wanted && `it asked for ${wanted}`,
-        free && `${free} ${total ? `of ${total} ` : ""}were free`,
-      ].filter(Boolean);
-      const cause = match[0].startsWith("HIP") ? `${device} (HIP) is out of memory` : `${device} is out of memory`;
-      return {
-        cause: facts.length === 0 ? cause : `${cause}: ${facts.join(", ")}`,
-        advice: `see who uses it with nvidia-smi; stop that, or let ${service} use less (a smaller model, batch or context)`,
-      };
-    },
-  },
-  {
-    // vLLM, when something else already uses the GPU.
-    says: /Free memory on device[^(]*\(([\d.]+)\/([\d.]+) GiB\).*less than desired GPU memory utilization \(([\d.]+)/,
-    means: ({ match: [, free, total, share], service }) => ({
-      cause: `only ${free} of ${total} GiB of GPU memory are free, and ${service} is set to use ${Math.round(Number(share) * 100)} % of it`,
-      advice: "see who uses it with nvidia-smi; stop that, or set a lower --gpu-memory-utilization",
-    }),
-  },
-  {
-    says: /No available memory for the cache blocks|KV cache.*(larger|more) than the available|max seq len.*larger than the maximum number of tokens/i,
-    means: () => ({
-      cause: "the model leaves too little GPU memory for its cache",
-      advice: "set a lower --max-model-len, or a higher --gpu-memory-utilization",
-    }),
   },
   {
     says: /No CUDA GPUs are available|no CUDA-capable device is detected|Failed to infer device type|Found no NVIDIA driver/i,
@@ -238,13 +222,6 @@ const RULES: readonly Rule[] = [
         advice: `see ${path === null ? "the path named in its output" : `ls -ld ${path}`} and \`user:\` of ${service}`,
       };
     },
-  },
-  {
-    says: /GatedRepoError|Cannot access gated repo|401 Client Error.*huggingface\.co/,
-    means: ({ service }) => ({
-      cause: "the model on Hugging Face is gated, and no token that may read it was sent",
-      advice: `accept its licence there, and set HF_TOKEN in \`environment:\` or an env file of ${service}`,
-    }),
   },
   {
     says: /(?:ECONNREFUSED|Connection refused)/,

@@ -9,7 +9,7 @@ import type { Signal } from "../service/policy.ts";
 import { recognise } from "./causes.ts";
 import { coreDumpFact } from "./core-dump.ts";
 import { type KernelRecord, kernelFacts, readKernelLog } from "./kernel-log.ts";
-import { lastLines } from "./last-lines.ts";
+import { holds, lastLines } from "./last-lines.ts";
 
 export interface About {
   readonly service: string;
@@ -30,6 +30,10 @@ export interface About {
   readonly workingDir: string | null;
   /** Processes that the kernel killed for want of memory during the run; see `oomKillCount`. */
   readonly oomKills: number;
+  /** It is to be up always: an exit 0 that nobody asked for is a failure, too. */
+  readonly isServer?: boolean;
+  /** By path, where the output of the next run begins; without it nobody knows whose the last lines are, once it has begun. */
+  readonly nextBegan?: Readonly<Record<string, { readonly inode: number; readonly offset: number }>>;
   /** Another in tests. */
   readonly kernelLog?: readonly KernelRecord[];
 }
@@ -47,13 +51,26 @@ export async function evidenceOf(about: About): Promise<Evidence> {
   const lines = about.logPaths.flatMap((path) => lastLines(path, about.lines));
   const { end } = about;
   if (end === null) return { facts: [], lastLines: lines, advice: [] };
-  const finding = hasFailed(end.exit) && linesAreOfThisEnd(about) ? recognise({ service: about.service, lines }) : null;
+  const isFailure = hasFailed(end.exit) || (about.isServer === true && end.exit.kind === "code");
+  const finding =
+    isFailure && linesAreOfThisEnd(about) ? recognise({ service: about.service, lines: linesOfEnd(about) }) : null;
   const system = explainEnd(about);
   return {
     facts: [...(finding === null ? [] : [finding.cause]), ...system.facts],
     lastLines: lines,
     advice: [...(finding === null ? [] : [finding.advice]), ...system.advice],
   };
+}
+
+/** A server of several processes prints a traceback for each of them, and the cause is in the first. */
+const LOOKED_THROUGH = { lines: 600, maxBytes: 256 * 1024 };
+
+function linesOfEnd({ logPaths, nextBegan = {} }: About): string[] {
+  return logPaths.flatMap((path) => {
+    const until = nextBegan[path];
+    const { lines, maxBytes } = LOOKED_THROUGH;
+    return lastLines(path, lines, { maxBytes, ...(until !== undefined && { until }) });
+  });
 }
 
 /** What the kernel and the file system say about an end. */
@@ -112,11 +129,15 @@ function signalOf(exit: Exit): Signal | null {
 }
 
 /** If the log has grown since, what stands there last is about something else. */
-function linesAreOfThisEnd({ end, logPaths }: About): boolean {
+function linesAreOfThisEnd({ end, logPaths, nextBegan = {} }: About): boolean {
   if (end === null) return false;
   const endedAt = wallTimeOf(end.at);
+  const isMarked = (path: string): boolean => {
+    const mark = nextBegan[path];
+    return mark !== undefined && (holds(path, mark) || holds(`${path}.1`, mark));
+  };
   return logPaths.every(
-    (path) => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < endedAt + DRAINED_WITHIN_MS,
+    (path) => isMarked(path) || (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < endedAt + DRAINED_WITHIN_MS,
   );
 }
 

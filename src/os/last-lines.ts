@@ -2,11 +2,13 @@
  * The last lines of a log as a person would read them on a terminal: no escape sequences, no control characters, a
  * progress bar in its last state, broken UTF-8 as U+FFFD. The file itself keeps every byte.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 
 export interface LastLinesOptions {
   /** At most this much is read of the current file, and as much again of the one before it. */
   readonly maxBytes?: number;
+  /** What was written after it does not count. If it cannot be found any more, all does. */
+  readonly until?: { readonly inode: number; readonly offset: number };
 }
 
 /** Enough for a few hundred lines, and read in a fraction of a millisecond. */
@@ -16,12 +18,17 @@ const MAX_LINE = 2_000;
 const decoder = new TextDecoder("utf-8", { fatal: false });
 
 /** At most `count` lines, oldest first, without empty ones at the end. A file that is not there has none. */
-export function lastLines(path: string, count: number, { maxBytes = MAX_BYTES }: LastLinesOptions = {}): string[] {
+export function lastLines(
+  written: string,
+  count: number,
+  { maxBytes = MAX_BYTES, until }: LastLinesOptions = {},
+): string[] {
   if (count <= 0) return [];
-  const current = endOf(path, maxBytes);
+  const path = until !== undefined && holds(`${written}.1`, until) ? `${written}.1` : written;
+  const current = endOf(path, maxBytes, until !== undefined && holds(path, until) ? until.offset : undefined);
   let lines = linesOf(current);
   if (lines.length < count && current.whole) {
-    const before = endOf(`${path}.1`, maxBytes);
+    const before = endOf(path === written ? `${written}.1` : `${written}.2`, maxBytes);
     if (before.bytes.length > 0) lines = [...linesOf(before), ...lines];
   }
   while (lines.at(-1)?.trim() === "") lines.pop();
@@ -72,7 +79,12 @@ function startOfCharacter(bytes: Buffer, from: number): number {
   return at;
 }
 
-function endOf(path: string, maxBytes: number): End {
+/** It is this file, whatever name it had then. */
+export function holds(path: string, { inode }: { readonly inode: number }): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === inode;
+}
+
+function endOf(path: string, maxBytes: number, end = Number.POSITIVE_INFINITY): End {
   let fd: number;
   try {
     // O_NONBLOCK: whatever lies at this path, it must not hold us up.
@@ -82,8 +94,9 @@ function endOf(path: string, maxBytes: number): End {
   }
   try {
     const stat = fstatSync(fd);
-    const from = Math.max(0, stat.size - maxBytes);
-    const bytes = Buffer.alloc(stat.isFile() ? stat.size - from : 0);
+    const size = Math.min(stat.size, end);
+    const from = Math.max(0, size - maxBytes);
+    const bytes = Buffer.alloc(stat.isFile() ? size - from : 0);
     return { bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from)), whole: from === 0 };
   } catch {
     return { bytes: Buffer.alloc(0), whole: true };

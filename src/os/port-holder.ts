@@ -37,6 +37,12 @@ export function describeHolder({ pid, program, service }: PortHolder): string {
   return program === null ? `pid ${pid}` : `pid ${pid} (${program})`;
 }
 
+/** "service `api` (pid 4121, python3)", "pid 4121 (python3)"; null: it is gone. */
+export function processName(pid: number): string | null {
+  const program = programOf(String(pid));
+  return program === null ? null : describeHolder({ pid, program, service: serviceOf(String(pid)) });
+}
+
 const LISTEN = "0A";
 
 function listeningInodes(table: string, port: number): string[] {

@@ -60,7 +60,7 @@ test("a start that only fails its smoke test and moves on no more has stalled, a
 });
 
 test("any question will do: a request and what its answer must be like", async (t) => {
-  const { box, tell, port } = await vllmBox(t, {
+  const { box, tell, port, treeOf } = await vllmBox(t, {
     keys: `smoke: { http: { url: "http://127.0.0.1:\${SMOKE_PORT}/v1/models", expect: "Qwen3-\${SIZE:-Reranker}" } }`,
     environment: { SMOKE_PORT: "1" },
   });
@@ -69,7 +69,8 @@ test("any question will do: a request and what its answer must be like", async (
   assert.match(status.phase ?? "", /connection refused \(127\.0\.0\.1:1\)/);
   const text = box.file("services.d/vllm.yaml").replace('"SMOKE_PORT":"1"', `"SMOKE_PORT":"${port}"`);
   box.write("vllm.yaml", text);
-  await tell("go"); // The file's environment is another: it was restarted.
+  await treeOf(2); // The environment is another: it was restarted.
+  await tell("go");
   const { why } = await box.until("vllm", "RUNNING");
   assert.match(why, /HTTP 200/);
 });

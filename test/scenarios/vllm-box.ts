@@ -49,8 +49,7 @@ export async function vllmBox(t: TestContext, { keys = "", args = "-tp 2", ...mo
 environment: ${JSON.stringify(environment)}
 healthcheck: { http: "http://127.0.0.1:${port}/health", interval: 200ms, timeout: 1s, retries: 2, start_period: ${more.startPeriod ?? "1m"} }
 startsecs: 0s
-backoff: { first: 1ms, longest: 1ms }
-${keys.includes("stop_to") ? "" : "stop_to: main\n"}${keys}
+${keys.includes("backoff:") ? "" : "backoff: { first: 1ms, longest: 1ms }\n"}${keys.includes("stop_to") ? "" : "stop_to: main\n"}${keys}
 `,
   );
   await box.start();
