@@ -6,8 +6,8 @@
  */
 import type { PhaseRule } from "./rule.ts";
 
-export const RECIPES = ["vllm", "sglang", "llama.cpp", "huggingface", "tqdm"] as const;
-export type Recipe = (typeof RECIPES)[number];
+export const PHASE_RECIPES = ["vllm", "sglang", "llama.cpp", "huggingface", "tqdm"] as const;
+export type PhaseRecipe = (typeof PHASE_RECIPES)[number];
 
 const says = (name: string, match: string, stallMs: number | null = null): PhaseRule => ({
   name,
@@ -38,7 +38,7 @@ const DOWNLOADS: readonly PhaseRule[] = [
 /** "Loading safetensors checkpoint shards:  56% Completed | 5/9 [00:13<00:11,  2.87s/it]" (also pt, bitsandbytes, runai). */
 const SHARDS = String.raw`Loading .*(?:checkpoint shards|shards|Tensors).*?: +\d+% Completed \| (?<done>\d+)/(?<total>\d+) `;
 
-const RULES: Readonly<Record<Recipe, readonly PhaseRule[]>> = {
+const RULES: Readonly<Record<PhaseRecipe, readonly PhaseRule[]>> = {
   vllm: [
     // "Starting to load model" comes before its download.
     says(
@@ -104,6 +104,6 @@ const RULES: Readonly<Record<Recipe, readonly PhaseRule[]>> = {
   ],
 };
 
-export function recipe(name: Recipe): readonly PhaseRule[] {
+export function recipe(name: PhaseRecipe): readonly PhaseRule[] {
   return RULES[name];
 }

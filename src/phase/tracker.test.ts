@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Recipe, recipe } from "./recipes.ts";
+import { type PhaseRecipe, recipe } from "./recipes.ts";
 import { type PhaseRule, stepInWords } from "./rule.ts";
 import { type Tracked, trackedFrom, trackerOf } from "./tracker.ts";
 
@@ -16,7 +16,7 @@ function follow(rules: readonly PhaseRule[], ...lines: string[]): string[] {
   });
 }
 
-function started(name: Recipe, ...lines: string[]): string[] {
+function started(name: PhaseRecipe, ...lines: string[]): string[] {
   return follow(recipe(name), ...lines);
 }
 

@@ -410,6 +410,8 @@ function smokeOf(service: Service, check: ResolvedCheck | null, making: Making):
   if (smoke === undefined) return { ok: true, value: null };
   const written = filledOrNull(service, "smoke", smoke.url, making);
   if (!written.ok) return written;
+  // `${RERANKER:+http://…/score}`: not asked on this machine.
+  if (smoke.url !== null && written.value === null) return { ok: true, value: null };
   // Where the file says nothing it is the server that the check asks; that there is one was checked when the file was read.
   const url = written.value?.trim() ?? (check?.kind === "http" ? new URL("/score", check.url).href : "");
   const flaw = urlFlaw(url);

@@ -6,7 +6,7 @@
  * a test holds the two together.
  */
 import * as v from "valibot";
-import { RECIPES } from "../phase/recipes.ts";
+import { PHASE_RECIPES } from "../phase/recipes.ts";
 import { bad, type Flaw, good, quoted, type Reading } from "./flaw.ts";
 import { gpusShape } from "./gpu-shape.ts";
 import { RECIPES } from "./plan.ts";
@@ -296,7 +296,7 @@ const phaseRule = closed(
 );
 
 /** Rules of its own, or what svcd knows of a program. */
-const phases = either({ text: word(RECIPES), list: list(either({ text: word(RECIPES), map: phaseRule })) });
+const phases = either({ text: word(PHASE_RECIPES), list: list(either({ text: word(PHASE_RECIPES), map: phaseRule })) });
 
 const smoke = either({
   text: word(["score"]),

@@ -70,6 +70,12 @@ test("smoke: where and what can be said, and any request with an answer that is 
   );
 });
 
+test("a smoke test whose address is empty is not asked: only some models are rerankers", () => {
+  const text = 'smoke: { score: { url: "${RERANKER:+http://127.0.0.1:${PORT}/score}" } }';
+  assert.equal(smokeOf(text, { PORT: "80" }).smoke, null);
+  assert.equal(smokeOf(text, { PORT: "80", RERANKER: "1" }).smoke?.url, "http://127.0.0.1:80/score");
+});
+
 test("what cannot be is told with its place and what to write instead", () => {
   const cases: readonly [string, RegExp, RegExp][] = [
     ["command: x\nphases: vllm\n", /without `healthcheck:`/, /add `healthcheck:`/],
