@@ -51,7 +51,10 @@ test("how long it will still take is told from earlier starts, and not guessed w
   await box.until("vllm", "RUNNING");
   await box.becomes("the start is remembered", () => box.file("state/starts/vllm.json") !== "");
   const [first] = JSON.parse(box.file("state/starts/vllm.json")).starts;
-  assert.deepEqual(first.phases[0].name, "preparing");
+  assert.ok(
+    first.phases.some(({ name }: { name: string }) => name === "loading shards"),
+    JSON.stringify(first),
+  );
   assert.ok(first.totalMs > 0);
 
   // A cold start as it is on a real box; svcd comes anew and knows it.

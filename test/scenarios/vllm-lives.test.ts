@@ -4,10 +4,11 @@
  * of their parent and hold the memory of a GPU, so that a start beside them fails.
  */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import { isAlive, kill } from "./box.ts";
-import { commOf, type Vllm, type VllmBox, vllmBox } from "./vllm-box.ts";
+import { Box, isAlive, kill } from "./box.ts";
+import { commOf, freePort, STAND_IN, type Vllm, type VllmBox, vllmBox } from "./vllm-box.ts";
 
 const WAYS = ["cgroup", "subreaper", "scan"] as const;
 
@@ -197,4 +198,49 @@ test("memory that somebody else holds: why says how little is free, and svcd tri
   await vllm.box.becomes("all its processes are there", () => vllm.living().length === 4);
   await vllm.tell("go");
   await vllm.box.until("vllm", "RUNNING");
+});
+
+test("the shipped file: a reranker is shown while it starts, and must order a pair before it is ready", async (t) => {
+  const box = Box.prepare(
+    t,
+    { "vllm.yaml": readFileSync(resolve(import.meta.dirname, "../../services.d/vllm.yaml"), "utf8") },
+    { env: { PATH: `${dirname(STAND_IN)}:${process.env["PATH"]}` } },
+  );
+  const port = await freePort();
+  await box.fifo("vllm.control");
+  Object.assign(box.env, {
+    MODEL_NAME: "Qwen/Qwen3-Reranker-0.6B",
+    VLLM_ARGS: `--port ${port}`,
+    VLLM_STAND_IN: box.root,
+    WORKSPACE: box.root,
+    GPU_COUNT: "1",
+  });
+  await box.start();
+  const tell = (words: string): Promise<void> => box.put("vllm.control", `${words}\n`);
+  await tell("shards 4");
+  await box.until("vllm", ({ phase }) => phase === "loading shards 4/9");
+  await tell("score wrong");
+  await tell("go");
+  await box.until("vllm", ({ phase }) => /scores an unrelated text higher/.test(phase ?? ""));
+  await tell("score right");
+  await box.until("vllm", "RUNNING");
+});
+
+test("the shipped file: of a model that is no reranker nobody asks for scores", async (t) => {
+  const box = Box.prepare(
+    t,
+    { "vllm.yaml": readFileSync(resolve(import.meta.dirname, "../../services.d/vllm.yaml"), "utf8") },
+    { env: { PATH: `${dirname(STAND_IN)}:${process.env["PATH"]}` } },
+  );
+  const port = await freePort();
+  Object.assign(box.env, {
+    MODEL_NAME: "Qwen/Qwen3-0.6B",
+    VLLM_ARGS: `--port ${port}`,
+    VLLM_STAND_IN: box.root,
+    VLLM_STAND_IN_STEPS: "score wrong,go",
+    WORKSPACE: box.root,
+    GPU_COUNT: "1",
+  });
+  await box.start();
+  await box.until("vllm", "RUNNING");
 });
