@@ -154,3 +154,15 @@ test("much output comes in pieces", () => {
   assert.equal(first.lines.length + all(reader).length, 100_000);
   reader.close();
 });
+
+test("the states of a bar are lines of their own where that is wanted, and the one under way can be seen", () => {
+  const bar = log("");
+  const reader = new LogLines(bar.path, markEnd(bar.path), { states: true });
+  bar.says("one\n\rbar 1/9\rbar 2/9\rbar 3/");
+  assert.deepEqual(all(reader), ["one", "", "bar 1/9", "bar 2/9"]);
+  assert.equal(reader.unfinished, "bar 3/");
+  bar.says("9\r\ndone\n");
+  assert.deepEqual(all(reader), ["bar 3/9", "", "done"]);
+  assert.equal(reader.unfinished, "");
+  reader.close();
+});

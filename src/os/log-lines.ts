@@ -135,8 +135,9 @@ export class LogLines {
 
   #split(bytes: Buffer): string[] {
     const lines: string[] = [];
+    const nextEnd = endsIn(bytes, this.#states);
     let from = 0;
-    for (let end = this.#endIn(bytes, 0); end !== -1; end = this.#endIn(bytes, from)) {
+    for (let end = nextEnd(0); end !== -1; end = nextEnd(from)) {
       if (this.#skipping) this.#skipping = false;
       else lines.push(this.#line(bytes.subarray(from, end)));
       this.#rest = Buffer.alloc(0);
@@ -152,17 +153,22 @@ export class LogLines {
     return lines;
   }
 
-  #endIn(bytes: Buffer, from: number): number {
-    const newline = bytes.indexOf(NEWLINE, from);
-    if (!this.#states) return newline;
-    const state = bytes.subarray(0, newline === -1 ? bytes.length : newline).indexOf(RETURN, from);
-    return state === -1 ? newline : state;
-  }
-
   #line(end: Buffer): string {
     const whole = this.#rest.length === 0 ? end : Buffer.concat([this.#rest, end]);
     return whole.toString("utf8", 0, Math.min(whole.length, LONGEST_LINE));
   }
+}
+
+/** Finds the next end of a line (or of a state of it) from a place on; each byte is looked at once. */
+function endsIn(bytes: Buffer, states: boolean): (from: number) => number {
+  let newline = bytes.indexOf(NEWLINE);
+  let state = states ? bytes.indexOf(RETURN) : -1;
+  return (from) => {
+    if (newline !== -1 && newline < from) newline = bytes.indexOf(NEWLINE, from);
+    if (state !== -1 && state < from) state = bytes.indexOf(RETURN, from);
+    if (newline === -1 || state === -1) return Math.max(newline, state);
+    return Math.min(newline, state);
+  };
 }
 
 function openLog(path: string): { fd: number; inode: number } | null {

@@ -39,6 +39,8 @@ export interface StartWatchOptions {
 /** So often a growing log is read: a bar that moves is seen at once, and a flood in pieces. */
 const READ_EVERY_MS = 100;
 const PIECES_IN_A_TURN = 4;
+/** They take a few milliseconds; see `withinTime` for what is too long. */
+const LINES_AT_ONCE = 256;
 /** What is shown changes at most so often while the phase is the same. */
 const TELL_EVERY_MS = 1_000;
 const LOOK_AT_FOLDERS_EVERY_MS = 2_000;
@@ -198,8 +200,19 @@ class StartWatch {
 
   /** false: the patterns take too long on this output. */
   #hear(lines: readonly string[]): boolean {
+    for (let from = 0; from < lines.length; from += LINES_AT_ONCE) {
+      const some = lines.slice(from, from + LINES_AT_ONCE);
+      // A machine that stood still for a moment looks like a slow pattern, but not twice.
+      const heard = this.#hearSome(some) ?? this.#hearSome(some);
+      if (heard === undefined) return false;
+      this.#take(heard);
+    }
+    return true;
+  }
+
+  #hearSome(lines: readonly string[]): Heard | undefined {
     const stamped = this.service.logs?.timestamps === true;
-    const heard = withinTime(() => {
+    return withinTime(() => {
       let tracked = this.#tracked;
       let moved = false;
       for (const line of lines) {
@@ -211,9 +224,6 @@ class StartWatch {
       }
       return { tracked, moved };
     });
-    if (heard === undefined) return false;
-    this.#take(heard);
-    return true;
   }
 
   #giveUp(): void {

@@ -23,13 +23,14 @@ const HUB = "${HF_HUB_CACHE:-${HF_HOME:-${HOME:-/root}/.cache/huggingface}/hub}"
 const SILENT_MS = 30 * 60_000;
 
 const DOWNLOADS: readonly PhaseRule[] = [
+  // What stands in front of a name keeps the patterns from trying each letter of a long word.
   // Of a model in parts the bars say how many there are: "model-00002-of-00009.safetensors: 100%|…".
   says(
     "download",
-    String.raw`(?<bar>[\w.-]*\d+)-of-(?<bars>\d+)\.(?:safetensors|bin|gguf|pt|pth): +(?<percent>\d+)%\|`,
+    String.raw`(?<![\w.-])(?<bar>[\w.-]*\d+)-of-(?<bars>\d+)\.(?:safetensors|bin|gguf|pt|pth): +(?<percent>\d+)%\|`,
   ),
   // Small files (config.json) are done at once and would make the whole look half done.
-  says("download", String.raw`(?<bar>[\w.-]+\.(?:safetensors|bin|gguf|pt|pth)): +(?<percent>\d+)%\|`),
+  says("download", String.raw`(?<![\w.-])(?<bar>[\w.-]+\.(?:safetensors|bin|gguf|pt|pth)): +(?<percent>\d+)%\|`),
   says("download", String.raw`^Downloading [^:]*: +(?<percent>\d+)%\|`),
   says("download", String.raw`Fetching \d+ files: +\d+%\||Time spent downloading weights`),
   { name: "download", match: null, growth: HUB, stallMs: null },

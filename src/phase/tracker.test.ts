@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type PhaseRecipe, recipe } from "./recipes.ts";
+import { PHASE_RECIPES, type PhaseRecipe, recipe } from "./recipes.ts";
 import { type PhaseRule, stepInWords } from "./rule.ts";
 import { type Tracked, trackedFrom, trackerOf } from "./tracker.ts";
 
@@ -225,4 +225,15 @@ test("whatever is said, the phase never goes back and the share is from 0 to 1",
       }
     }),
   );
+});
+
+test("no recipe is slow on any line: a word of a thousand letters, a row of numbers, half a bar", () => {
+  const hostile = ["x".repeat(1_000), "1".repeat(1_000), "a.b-".repeat(250), "4/9 ".repeat(250), "12%|".repeat(250)];
+  for (const name of PHASE_RECIPES) {
+    const tracker = trackerOf(recipe(name));
+    const began = performance.now();
+    for (let round = 0; round < 20; round++)
+      for (const line of hostile) tracker.hear(trackedFrom(null), `${line}${round}`);
+    assert.ok(performance.now() - began < 500, `${name}: ${performance.now() - began} ms for 100 lines`);
+  }
 });

@@ -79,6 +79,7 @@ test("a smoke test whose address is empty is not asked: only some models are rer
 test("what cannot be is told with its place and what to write instead", () => {
   const cases: readonly [string, RegExp, RegExp][] = [
     ["command: x\nphases: vllm\n", /without `healthcheck:`/, /add `healthcheck:`/],
+    [`${SERVER}phases: vllm\nlogs: none\n`, /which `logs: none` discards/, /remove `logs: none`/],
     [`${SERVER}stall: 5m\n`, /nothing tells whether a start moves on/, /add `phases:`/],
     [`${SERVER}phases: vlm\n`, /unknown word `vlm`/, /vllm/],
     [`${SERVER}phases: [ { name: x, match: "(" } ]\n`, /not a regular expression/, /correct it/],

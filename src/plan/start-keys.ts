@@ -29,6 +29,8 @@ export function phasesOf(keys: WrittenService, complain: Complain): Pick<Service
       "add `healthcheck:`, which says when it is ready",
       "key",
     );
+  if (keys.logs === "none")
+    complain(["phases"], " are read from the output, which `logs: none` discards", "remove `logs: none`", "key");
   if (typeof written === "string") return { phases: recipe(written) };
   const phases = written.flatMap((one, index): readonly PhaseRule[] => {
     if (typeof one === "string") return recipe(one);

@@ -187,7 +187,7 @@ test("memory that somebody else holds: why says how little is free, and svcd tri
   await vllm.treeOf(1);
   // A process that is not ours takes the memory of GPU 0 while the first run ends.
   const [, , worker] = await vllm.treeOf(1);
-  writeFileSync(vllm.box.path("gpus/foreign.json"), JSON.stringify({ pid: process.pid, gpu: 0, used_mib: 20_000 }));
+  writeFileSync(vllm.box.path("gpus/foreign.json"), JSON.stringify({ pid: process.pid, gpu: 0, memoryMiB: 20_000 }));
   kill(worker!.pid, "SIGKILL");
   await vllm.tell("exit 1");
   await vllm.box.becomes("a start fails for want of memory", () => /Free memory on device/.test(vllm.box.log("vllm")));
