@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { after, test } from "node:test";
 import { coreDumpFact } from "./core-dump.ts";
@@ -48,6 +57,30 @@ test("lines that were written after the end are not taken for its cause", async 
   writeFileSync(path, "ModuleNotFoundError: No module named 'torch'\n");
   utimesSync(path, new Date(), new Date(Date.now() + 60_000));
   assert.deepEqual((await evidenceOf(about({ logPaths: [path] }))).facts, []);
+});
+
+test("what the next run has written already is not the end of this one, also when the log was rotated between", async () => {
+  const path = `${dir}/next.log`;
+  writeFileSync(path, "ModuleNotFoundError: No module named 'torch'\n");
+  const { ino: inode, size: offset } = statSync(path);
+  const later = new Date(Date.now() + 60_000);
+  const understood = async () =>
+    (await evidenceOf(about({ logPaths: [path], nextBegan: { [path]: { inode, offset } } }))).facts;
+  appendFileSync(path, "MemoryError\n");
+  utimesSync(path, later, later);
+  assert.deepEqual(await understood(), ["the Python module torch is not installed where web runs"]);
+  renameSync(path, `${path}.1`);
+  writeFileSync(path, "MemoryError\n");
+  utimesSync(path, later, later);
+  assert.deepEqual(await understood(), ["the Python module torch is not installed where web runs"]);
+});
+
+test("exit 0 of a server that nobody asked to end is explained, too", async () => {
+  const path = `${dir}/server.log`;
+  writeFileSync(path, "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.\n");
+  const end = { exit: { kind: "code", code: 0 }, at: monotonicMs(), upMs: 1 } as const;
+  const { facts } = await evidenceOf(about({ end, isServer: true, logPaths: [path] }));
+  assert.deepEqual(facts, ["its engine died without a word (killed, or a crash below Python)"]);
 });
 
 test("a run that ended well, or none at all, needs no explanation", async () => {
