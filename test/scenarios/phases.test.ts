@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ServiceStatus } from "../../src/control/daemon.ts";
-import { isAlive, kill } from "./box.ts";
+import { Box, isAlive, kill } from "./box.ts";
+import { FAKETIME, fakeClock } from "./fake-clock.ts";
 import { vllmBox } from "./vllm-box.ts";
 
 test("a start is shown from download to graphs: in status, as JSON, as events, until it is RUNNING", async (t) => {
@@ -173,4 +174,49 @@ phases: [ { name: reading, match: "reading (?<percent>\\\\d+)" }, { name: writin
   );
   const { run } = await box.until("convert", ({ phase }) => phase === "writing 3/4");
   assert.equal(run, 1, "it was not restarted for that");
+});
+
+test("the wall clock jumps by a day, and back by a month: no start is taken for one that stands still", {
+  skip: FAKETIME === undefined && "faketime is not installed",
+}, async (t) => {
+  const box = Box.prepare(t, {
+    "slow.yaml": `command: [ sh, -c, 'n=0; while read -r go; do n=$$((n+1)); echo "step $$n/9"; done <> go' ]
+healthcheck: { tcp: 1, interval: 100ms, start_period: 1h }
+phases: [ { name: working, match: "step (?<done>\\\\d+)/(?<total>\\\\d+)" } ]
+stall: 1m
+`,
+  });
+  await box.fifo("go");
+  const setAhead = fakeClock(box);
+  await box.start();
+  const step = async (number: number): Promise<ServiceStatus> => {
+    await box.put("go", "\n");
+    return box.until("slow", ({ phase }) => phase === `working ${number}/9`);
+  };
+  await step(1);
+  for (const [index, hours] of [24, -30 * 24].entries()) {
+    setAhead(hours * 3600);
+    const { run, why } = await step(index + 2);
+    assert.equal(run, 1, why);
+    const { core } = await box.control.health();
+    kill(core, "SIGKILL");
+    await box.becomes("another core", async () => (await box.control.health()).core !== core);
+    const after = await box.until("slow", ({ phase }) => phase === `working ${index + 2}/9`);
+    assert.deepEqual([after.run, after.state], [1, "STARTING"]);
+  }
+});
+
+test("svcd and the start sleep for longer than its stall: it has its time once more", async (t) => {
+  const { box, tell, living } = await vllmBox(t, { keys: "phases: vllm\nstall: 3s", startPeriod: "1h" });
+  await tell("shards 4");
+  await box.until("vllm", ({ phase }) => phase === "loading shards 4/9");
+  const { core, keeper } = await box.control.health();
+  const all = [core, keeper, ...living()];
+  for (const pid of all) kill(pid, "SIGSTOP");
+  const slept = performance.now();
+  await box.becomes("they have slept for 7 s", () => performance.now() - slept > 7_000);
+  for (const pid of all.toReversed()) kill(pid, "SIGCONT");
+  await tell("shards 5");
+  const { run } = await box.until("vllm", ({ phase }) => phase === "loading shards 5/9");
+  assert.equal(run, 1);
 });
