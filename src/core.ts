@@ -41,6 +41,7 @@ import { WishStore } from "./os/wish-store.ts";
 import { giveBackIfGrown, giveBackMemory } from "./own-memory.ts";
 import { goFirst } from "./own-priority.ts";
 import { places } from "./places.ts";
+import { resolveExposure } from "./plan/expose.ts";
 import { formatMistake } from "./plan/mistake.ts";
 import type { Plan } from "./plan/plan.ts";
 import type { Inherited, JobPorts, News } from "./ports.ts";
@@ -342,6 +343,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       return setting.ok ? setting.setting.cwd : null;
     },
     beginningOf: (service, run, stream) => starts.beginningOf(service, run, stream),
+    resolveExposure: (service, exposure) => {
+      const setting = launcher.setting(service);
+      if (!setting.ok) return { ok: false, flaw: { what: setting.cause, fix: `see: svctl why ${service.name}` } };
+      const { env } = setting.setting;
+      return resolveExposure(exposure, (name) => env[name]);
+    },
     oomKillsDuring: (service) => oom.killsDuring(service),
     announce: (text) => announce({ kind: "daemon", text }),
   });

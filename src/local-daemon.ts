@@ -2,7 +2,7 @@
  * The daemon as the control API asks it: the supervisor's answers, the files' plan, and what the system knows beside them
  * (logs, evidence, facts of processes). Wiring: it decides nothing.
  */
-import type { Daemon, HealthReport, LaunchReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
+import type { Daemon, ExposedRoute, HealthReport, LaunchReport, ServiceDetail, WhyReport } from "./control/daemon.ts";
 import type { EventLog } from "./control/event-log.ts";
 import { gpuReport } from "./gpu/report.ts";
 import type { ContainmentFacts, LogPosition, StreamName } from "./keeper/messages.ts";
@@ -14,7 +14,10 @@ import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
 import type { LogMark } from "./os/log-lines.ts";
 import { heldUp, processFacts } from "./os/process-facts.ts";
 import { diffServices } from "./plan/diff.ts";
+import type { Exposure, ResolvedExposure } from "./plan/expose.ts";
+import type { Reading } from "./plan/flaw.ts";
 import type { Plan, Service } from "./plan/plan.ts";
+import { baseName } from "./plan/references.ts";
 import { masked } from "./plan/secrets.ts";
 import type { Signal } from "./service/policy.ts";
 import type { Action, ActionResult, PlanReport, ServiceStatus } from "./supervisor/answers.ts";
@@ -43,6 +46,8 @@ export interface LocalDaemonOptions {
   readonly launchOf: (service: Service) => LaunchReport;
   /** Where its next run would run; null: it cannot be said. */
   readonly workingDirOf: (service: Service) => string | null;
+  /** With the environment that its next run would get. */
+  readonly resolveExposure: (service: Service, exposure: Exposure) => Reading<ResolvedExposure>;
   /** How many processes the kernel killed for want of memory during the last run of a service that ended. */
   readonly oomKillsDuring: (service: string) => number;
   /** Where the output of this run begins in its logs; null: not known any more. */
@@ -62,6 +67,7 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     services: () => supervisor.statuses(),
     service: (name) => detail(options, name),
     select: (words) => supervisor.select(words),
+    routes: () => [...supervisor.members.values()].flatMap(({ service }) => routesOf(options, service)),
     act: (action: Action, names) => supervisor.act(action, names),
     signal: (names, signal) => supervisor.signal(names, signal as Signal),
     setEnabled: (names, enabled) => supervisor.setEnabled(names, enabled),
@@ -157,6 +163,18 @@ function detail({ supervisor, logDir }: LocalDaemonOptions, name: string): Servi
     logs: { stdout: logs.stdout?.path ?? null, stderr: stderr?.path ?? null },
     definition: masked(member.service),
   };
+}
+
+function routesOf({ resolveExposure }: LocalDaemonOptions, service: Service): ExposedRoute[] {
+  const { name, source, lines } = service;
+  const file = { path: source.file, line: lines?.["expose"] ?? source.line };
+  return (service.expose ?? []).map((exposure): ExposedRoute => {
+    const resolved = resolveExposure(service, exposure);
+    const known = { service: name, of: baseName(name), file };
+    if (resolved.ok) return { ...known, exposure: resolved.value, problem: null };
+    const { what, fix } = resolved.flaw;
+    return { ...known, exposure: null, problem: { what, fix } };
+  });
 }
 
 /** Where the log stands: from the keeper if it is followed, else from the file itself. */

@@ -18,6 +18,7 @@ import type {
   Action,
   ActionResult,
   GpuReport,
+  ExposedRoute,
   HealthReport,
   IdleOverview,
   LaunchReport,
@@ -181,6 +182,7 @@ export function control(socketPath: string, options: RequestOptions = {}) {
       return { services, ...counts };
     },
     service: (name: string) => get<ServiceDetail>(`/v1/services/${encodeURIComponent(name)}`),
+    routes: () => get<readonly ExposedRoute[]>("/v1/routes"),
     why: (name: string) => get<WhyReport>(`/v1/services/${encodeURIComponent(name)}/why`),
     launch: (name: string) => get<LaunchReport>(`/v1/services/${encodeURIComponent(name)}/launch`),
     act: (action: Action, words: readonly string[]) => onServices(words, action),

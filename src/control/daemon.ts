@@ -7,6 +7,7 @@
 import type { GpuReport } from "../gpu/report.ts";
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
 import type { LaunchReport } from "../ports.ts";
+import type { ResolvedExposure } from "../plan/expose.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
 import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 
@@ -116,6 +117,18 @@ export interface ServiceDetail {
   readonly definition: unknown;
 }
 
+/** An entry of `expose` of one service: what the gateway opens. */
+export interface ExposedRoute {
+  readonly service: string;
+  /** The name that all its replicas have in common. */
+  readonly of: string;
+  /** Where it stands: the line of `expose` of the service. */
+  readonly file: { readonly path: string; readonly line: number };
+  /** null: it cannot be said now, and `problem` says why. */
+  readonly exposure: ResolvedExposure | null;
+  readonly problem: { readonly what: string; readonly fix: string } | null;
+}
+
 export type DaemonEvent =
   | { readonly type: "state"; readonly at: string; readonly before: StateWord; readonly service: ServiceStatus }
   | { readonly type: "removed"; readonly at: string; readonly name: string }
@@ -136,6 +149,8 @@ export interface Daemon extends JobsDaemon {
   services(): readonly ServiceStatus[];
   service(name: string): ServiceDetail | null;
   select(words: readonly string[]): Selection;
+  /** What services say in `expose`, in the order of services and of entries, with variables as they are now. */
+  routes(): readonly ExposedRoute[];
   act(action: Action, names: readonly string[]): readonly ActionResult[];
   /** `signal` as a person wrote it was validated by the route. */
   signal(names: readonly string[], signal: NodeJS.Signals): readonly ActionResult[];

@@ -12,6 +12,7 @@ import type {
   Daemon,
   DaemonEvent,
   GpuReport,
+  ExposedRoute,
   HealthReport,
   IdleOverview,
   JobStatus,
@@ -104,6 +105,7 @@ export class FakeDaemon implements Daemon {
   awakeMs = 0;
   readonly list: ServiceStatus[];
   readonly logs = new Map<string, FakeLog>();
+  readonly routeList: ExposedRoute[] = [];
   readonly jobList: JobStatus[] = [];
   gpuReport: GpuReport = { state: "none", why: "nvidia-smi is not installed", at: null, devices: [] };
   /** By job, newest first. */
@@ -167,6 +169,10 @@ export class FakeDaemon implements Daemon {
 
   select(words: readonly string[]): Selection {
     return selected(words, this.list);
+  }
+
+  routes(): readonly ExposedRoute[] {
+    return this.routeList;
   }
 
   act(action: string, names: readonly string[]): readonly ActionResult[] {

@@ -112,6 +112,13 @@ export const ROUTES: readonly Route[] = [
     wire.NoBody,
     ({ house }, names) => house.daemon.remove(names),
   ),
+  get(
+    "/v1/routes",
+    "What services say in `expose`, with variables filled in: what the gateway opens.",
+    wire.NoQuery,
+    json(wire.ExposedRoutes),
+    ({ house }) => ok(house.daemon.routes()),
+  ),
   ...JOB_ROUTES,
   get(
     "/v1/gpus",

@@ -5,6 +5,7 @@
  * Whoever must start quickly imports the types only; loading this file loads valibot.
  */
 import * as v from "valibot";
+import { AUTHS } from "../plan/expose.ts";
 import type * as daemon from "./daemon.ts";
 import { STATES } from "./daemon.ts";
 import type { ErrorBody } from "./refusal.ts";
@@ -188,6 +189,33 @@ export const ServiceDetail = v.object({
   definition: v.pipe(v.unknown(), v.description("the effective definition, secrets masked")),
 });
 
+export const ExposedRoute = v.object({
+  service: v.string(),
+  of: text("the name that all its replicas have in common"),
+  file: v.object({ path: v.string(), line: v.number() }),
+  exposure: v.pipe(
+    v.nullable(
+      v.object({
+        port: count("what the gateway listens on"),
+        to: v.object({ host: v.string(), port: v.number() }),
+        path: text("where a person begins to read"),
+        name: v.nullable(text("null: the name of the service")),
+        auth: v.picklist(AUTHS),
+        holdMs: count("how long a request waits for the service to become ready, milliseconds"),
+        start: v.picklist(["always", "on-demand"]),
+        maxBodyBytes: v.nullable(count("longest body of a request")),
+        cors: names("origins whose pages may call it"),
+        hostIsLocal: v.boolean(),
+        allowDev: v.boolean(),
+      }),
+    ),
+    v.description("null: it cannot be said now, see `problem`"),
+  ),
+  problem: v.nullable(v.object({ what: v.string(), fix: v.string() })),
+});
+
+export const ExposedRoutes = v.array(ExposedRoute);
+
 export const DaemonEvent = v.variant("type", [
   v.object({ type: v.literal("state"), at: v.string(), before: StateWord, service: ServiceStatus }),
   v.object({ type: v.literal("removed"), at: v.string(), name: v.string() }),
@@ -222,6 +250,8 @@ export const SCHEMAS = {
   LaunchReport,
   IdleOverview,
   ServiceDetail,
+  ExposedRoute,
+  ExposedRoutes,
   JobStateWord,
   JobStatus,
   JobList,
@@ -320,6 +350,7 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof LaunchReport, daemon.LaunchReport>,
     Agrees<typeof IdleOverview, daemon.IdleOverview>,
     Agrees<typeof ServiceDetail, daemon.ServiceDetail>,
+    Agrees<typeof ExposedRoute, daemon.ExposedRoute>,
     Agrees<typeof JobStatus, daemon.JobStatus>,
     Agrees<typeof JobDetail, daemon.JobDetail>,
     Agrees<typeof JobWhyReport, daemon.JobWhyReport>,

@@ -175,7 +175,17 @@ function linesOf(written: Value, spot: Spot, page: Page): Record<string, number>
   const note = (key: string, where: Spot | undefined): void => {
     if (where !== undefined) lines[key] = page.place(where.keyAt ?? where.at).line;
   };
-  for (const key of ["command", "working_dir", "user", "group", "env_file", "environment", "venv", "healthcheck"])
+  for (const key of [
+    "command",
+    "working_dir",
+    "user",
+    "group",
+    "env_file",
+    "environment",
+    "venv",
+    "healthcheck",
+    "expose",
+  ])
     note(key, spot.children.get(key));
   for (const key of ["environment", "on"]) {
     for (const [name, where] of spot.children.get(key)?.children ?? [])

@@ -30,6 +30,7 @@ const NEEDS_NO_RESTART: ReadonlySet<string> = new Set([
   "logs",
   "on",
   "idle",
+  "expose", // The gateway asks anew.
 ] satisfies (keyof Service)[]);
 
 /** Where something stands in its file is not part of what it is. */
@@ -265,6 +266,7 @@ function inWords(path: string, value: unknown): string | null {
     return `${value["name"]}: ${value["condition"]}${value["onFailure"] === "continue" ? ", or failed" : ""}`;
   }
   if (path === "gpus") return askInWords(value as unknown as GpuAsk);
+  if (path === "expose") return `${value["port"]} → ${value["to"]} (${value["auth"]})`;
   if (path === "envFiles") return `${value["optional"] === true ? "?" : ""}${value["path"]}`;
   if (path === "phases") return `${value["name"]} (${value["match"] ?? `growth of ${value["growth"]}`})`;
   if (path === "smoke") return smokeInWords(value);

@@ -11,11 +11,12 @@
  * hands their text in. What a person must put right comes back as a `StartProblem` with the key and its line.
  */
 import { gpuCount, gpuVariables, type Lease } from "../gpu/lease.ts";
+import { parseAddress } from "./address.ts";
 import { parseEnvFile } from "./env-file.ts";
 import type { Flaw } from "./flaw.ts";
 import { interpolate, type Lookup } from "./interpolate.ts";
 import type { Command, DaemonSettings, EnvFile, HookEvent, Service, Template } from "./plan.ts";
-import { parseAddress, urlFlaw } from "./schema.ts";
+import { urlFlaw } from "./schema.ts";
 import { isWebhook } from "./service-of.ts";
 import { splitWords } from "./words.ts";
 

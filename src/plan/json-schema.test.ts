@@ -52,7 +52,7 @@ function shownDefaults(schema: Node): string[] {
     );
     if (inside.length === 0) continue;
     const probe = NEEDED[key] ?? [];
-    if (key === "env_file") continue;
+    if (key === "env_file" || key === "expose") continue; // Each entry has its own.
     written.push(`${key}: { ${[...probe, ...inside.map(([name, one]) => `${name}: ${one["default"]}`)].join(", ")} }`);
   }
   return written;
@@ -102,6 +102,8 @@ const GOOD = [
   "command: x\nhealthcheck: { http: 'http://x/' }\ndepends_on: []".replace("\ndepends_on: []", ""),
   "services: { a: { command: x, restart: no }, b: { command: x, depends_on: { a: completed } }, c: { command: x, depends_on: [a, b] } }",
   "command: x\nlimits: { nofile: 1024, memory: 4G, core: unlimited, cpu: 60, nice: -5 }\nstop_signal: INT\nreload_signal: SIGHUP\nstop_to: main\nsuccess_exit_codes: [0, 3]",
+  "command: x\nexpose: { port: 8000, to: 18000 }",
+  "command: x\nexpose: [{ port: '${P}', to: 'h:1', path: /docs, name: a b, auth: none, hold: 10m, max_body: 1G, cors: '*' }]",
   "command: x\non: { failed: 'https://x/', healthy: [a, b] }\nx-note: mine",
 ];
 const BAD = [
@@ -125,6 +127,10 @@ const BAD = [
   "command: x\ngpus: { share: yes, mem: 3G }",
   "command: x\ngpus: [MIG-1]",
   "command: x\nstop_to: all",
+  "command: x\nexpose: 8000",
+  "command: x\nexpose: { port: 8000 }",
+  "command: x\nexpose: { port: 70000, to: 1 }",
+  "command: x\nexpose: [{ port: 1, to: 2, auth: maybe }]",
 ];
 
 test("editors and svcd agree on what is right and what is wrong", () => {

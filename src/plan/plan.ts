@@ -9,6 +9,7 @@ import type { GpuAsk } from "../gpu/ask.ts";
 import type { IdleRule } from "../idle/rule.ts";
 import type { PhaseRule } from "../phase/rule.ts";
 import type { Policy, Signal } from "../service/policy.ts";
+import type { Exposure } from "./expose.ts";
 import type { JobDefinition } from "./job.ts";
 import type { Mistake } from "./mistake.ts";
 
@@ -97,6 +98,8 @@ export interface Service {
   readonly on: Hooks;
   /** When nobody has used it for long. Absent: nothing is done. */
   readonly idle?: IdleRule;
+  /** How it is reached from outside, through the gateway. Absent: not at all, or a journal of before there was such a key. */
+  readonly expose?: readonly Exposure[];
 }
 
 /** Programs that svcd has a recipe for. */

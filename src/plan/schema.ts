@@ -7,6 +7,8 @@
  */
 import * as v from "valibot";
 import { PHASE_RECIPES } from "../phase/recipes.ts";
+import { parseAddress } from "./address.ts";
+import { exposeShape } from "./expose.ts";
 import { bad, type Flaw, good, quoted, type Reading } from "./flaw.ts";
 import { gpusShape } from "./gpu-shape.ts";
 import { RECIPES } from "./plan.ts";
@@ -227,18 +229,6 @@ const address = parsedTemplate(addressLooks, "an address", (written): Reading<st
   const known = written.includes("$") ? null : parseAddress(written);
   return known === null || known.ok ? good(written) : known;
 });
-
-/** `host:port`, `[::1]:port` or a port of this machine. */
-export function parseAddress(written: string): Reading<{ host: string; port: number }> {
-  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):)?(\d{1,5})$/.exec(written.trim());
-  const port = Number(match?.[3]);
-  if (match === null || port < 1 || port > 65535)
-    return bad(
-      `${quoted(written)} is not an address`,
-      "write a port (8000), or host:port (127.0.0.1:8000, [::1]:8000)",
-    );
-  return good({ host: match[1] ?? match[2] ?? "127.0.0.1", port });
-}
 
 const healthcheck = closed(
   {
@@ -611,6 +601,9 @@ export const serviceShape = closed(
       described("This many instances, NAME@1 and so on; ${REPLICA} is the number.", integer(1, 1000), 1),
     ),
     logs: optional(described("What happens to its output; `none` discards it.", logs)),
+    expose: optional(
+      described("How it is reached from outside, through the gateway: one entry or a list.", exposeShape),
+    ),
     on: optional(
       described(
         "Commands or webhooks for what happens to it.",
@@ -623,7 +616,7 @@ export const serviceShape = closed(
     ),
   },
   {
-    later: ["expose", "tunnel"],
+    later: ["tunnel"],
     missing: { command: "add a line like `command: python3 server.py`" },
     instead: {
       ...programHabits,

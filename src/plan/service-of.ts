@@ -4,6 +4,7 @@
  */
 import type { IdleRule } from "../idle/rule.ts";
 import type { Backoff, GiveUp, HealthPolicy } from "../service/policy.ts";
+import { exposuresOf } from "./expose.ts";
 import { listed } from "./flaw.ts";
 import { checkGpuEnvironment, gpuAskOf } from "./gpu-shape.ts";
 import type { Lookup } from "./interpolate.ts";
@@ -102,6 +103,7 @@ function assemble(header: Header, keys: WrittenService, complain: Complain): Ser
     logs: logsOf(keys.logs),
     on: hooksOf(keys.on, complain),
     ...(keys.idle === undefined ? {} : { idle: idleOf(keys.idle, complain) }),
+    ...(keys.expose === undefined ? {} : { expose: exposuresOf(keys.expose) }),
   };
 }
 
