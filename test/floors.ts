@@ -176,12 +176,12 @@ const FLOORS: readonly Floor[] = [
   },
   {
     parts: ["src/cli/"],
-    may: [...CLIENT, ...ARITHMETIC, "src/os/accounts.ts", "node:*", "npm:*"], // Who is who is asked of the machine.
+    may: [...CLIENT, ...ARITHMETIC, "src/os/accounts.ts", "src/gateway/token-book.ts", "node:*", "npm:*"], // Who is who is asked of the machine.
     why: "svctl knows the daemon by its control client only",
   },
   {
     parts: ["src/tui/", "src/portal/", "src/gateway/", "src/ssh/"],
-    may: [...CLIENT, "node:*", "npm:*"],
+    may: [...CLIENT, "src/plan/address.ts", "type src/plan/", "node:*", "npm:*"],
     why: "a front knows the daemon by its control client only",
   },
   {

@@ -17,3 +17,10 @@ export function parseAddress(written: string): Reading<Address> {
     );
   return good({ host: match[1] ?? match[2] ?? "127.0.0.1", port });
 }
+
+export function parsePort(written: string): Reading<number> {
+  const port = /^\d{1,5}$/.test(written.trim()) ? Number(written) : Number.NaN;
+  return port >= 1 && port <= 65535
+    ? good(port)
+    : bad(`${quoted(written)} is not a port`, "write a number from 1 to 65535");
+}

@@ -5,7 +5,7 @@
  * Ports may hold `${…}`. They are filled in with the environment that the service itself starts with, whenever somebody asks.
  */
 import * as v from "valibot";
-import { type Address, parseAddress } from "./address.ts";
+import { type Address, parseAddress, parsePort } from "./address.ts";
 import { bad, good, quoted, type Reading } from "./flaw.ts";
 import { interpolate, type Lookup } from "./interpolate.ts";
 import {
@@ -153,13 +153,6 @@ export function resolveExposure(exposure: Exposure, lookup: Lookup): Reading<Res
   if (!port.ok) return port;
   const to = filledIn("to", exposure.to, lookup, parseAddress);
   return to.ok ? good({ ...exposure, port: port.value, to: to.value }) : to;
-}
-
-export function parsePort(written: string): Reading<number> {
-  const port = /^\d{1,5}$/.test(written.trim()) ? Number(written) : Number.NaN;
-  return port >= 1 && port <= 65535
-    ? good(port)
-    : bad(`${quoted(written)} is not a port`, "write a number from 1 to 65535");
 }
 
 function filledIn<T>(key: string, template: string, lookup: Lookup, read: (text: string) => Reading<T>): Reading<T> {
