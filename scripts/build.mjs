@@ -32,6 +32,7 @@ const PROGRAMS = [
   ["src/svctl.ts", "svctl"],
   ["src/score-cpu/main.ts", "score-cpu"],
   ["src/provisioning/main.ts", "provision"],
+  ["src/gateway.ts", "gateway"],
 ];
 
 const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';

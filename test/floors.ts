@@ -200,6 +200,7 @@ const ROOF = [
   "src/local-jobs.ts",
   "src/local-idle.ts",
   "src/svctl.ts",
+  "src/gateway.ts",
 ];
 /** What tests may import besides what their part may, and all of Node: a test may ask the real shell what is right. */
 const FOR_TESTS = ["npm:fast-check", "test/file-limit.ts"];

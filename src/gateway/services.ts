@@ -1,0 +1,106 @@
+/**
+ * What svcd says about services, kept up by its events: the state of each, and what they expose. While svcd cannot be asked
+ * (its core is being started anew), what it said last counts.
+ */
+import { type Control, control, type HeardEvent, type Listening } from "../control/client.ts";
+import type { ExposedRoute, ServiceStatus } from "../control/daemon.ts";
+
+export interface ServicesOptions {
+  readonly socketPath: string;
+  /** What services expose was read, perhaps anew. */
+  readonly onRoutes: (routes: readonly ExposedRoute[]) => void;
+  /** The state of some service is another one. */
+  readonly onState: () => void;
+  readonly say: (text: string) => void;
+}
+
+/** Several files are written at once; one look is enough. */
+const LOOK_AFTER_MS = 100;
+const AGAIN_MS = 1_000;
+
+export class Services {
+  readonly #options: ServicesOptions;
+  readonly #control: Control;
+  readonly #statuses = new Map<string, ServiceStatus>();
+  #listening: Listening | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #isReading = false;
+  #toldWhy = "";
+
+  constructor(options: ServicesOptions) {
+    this.#options = options;
+    this.#control = control(options.socketPath, { patienceMs: 2_000, timeoutMs: 10_000 });
+  }
+
+  start(): void {
+    this.#listening = this.#control.events(
+      {
+        since: null,
+        onConnection: (isThere) => isThere && this.#soon(0),
+        onEnd: ({ message }) => this.#cannot(message),
+      },
+      (heard) => this.#hear(heard),
+    );
+  }
+
+  stop(): void {
+    this.#listening?.stop();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  statusOf(service: string): ServiceStatus | undefined {
+    return this.#statuses.get(service);
+  }
+
+  startService(name: string): Promise<unknown> {
+    return this.#control.act("start", [name]);
+  }
+
+  #hear({ event }: HeardEvent): void {
+    switch (event.type) {
+      case "state":
+        this.#statuses.set(event.service.name, event.service);
+        this.#options.onState();
+        // Its env files are read anew at a start, and its ports may hold variables.
+        if (event.before !== event.service.state && event.service.state === "STARTING") this.#soon(LOOK_AFTER_MS);
+        return;
+      case "removed":
+      case "plan":
+      case "reset":
+        return this.#soon(LOOK_AFTER_MS);
+      default:
+        return;
+    }
+  }
+
+  #soon(afterMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      void this.#read();
+    }, afterMs);
+  }
+
+  async #read(): Promise<void> {
+    if (this.#isReading) return this.#soon(LOOK_AFTER_MS);
+    this.#isReading = true;
+    try {
+      const [services, routes] = await Promise.all([this.#control.services(), this.#control.routes()]);
+      this.#statuses.clear();
+      for (const status of services) this.#statuses.set(status.name, status);
+      this.#toldWhy = "";
+      this.#options.onRoutes(routes);
+      this.#options.onState();
+    } catch (error) {
+      this.#cannot((error as Error).message);
+      this.#soon(AGAIN_MS);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #cannot(why: string): void {
+    if (why === this.#toldWhy) return;
+    this.#toldWhy = why;
+    this.#options.say(`svcd cannot be asked (${why}): what it said last counts`);
+  }
+}
