@@ -176,7 +176,15 @@ const FLOORS: readonly Floor[] = [
   },
   {
     parts: ["src/cli/"],
-    may: [...CLIENT, ...ARITHMETIC, "src/os/accounts.ts", "src/gateway/token-book.ts", "node:*", "npm:*"], // Who is who is asked of the machine.
+    may: [
+      ...CLIENT,
+      ...ARITHMETIC,
+      "src/os/accounts.ts",
+      "src/gateway/token-book.ts",
+      "src/gateway/secret-file.ts",
+      "node:*",
+      "npm:*",
+    ], // Who is who is asked of the machine.
     why: "svctl knows the daemon by its control client only",
   },
   {

@@ -302,6 +302,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./lint.ts"),
   },
   {
+    name: "token",
+    usage: "[add NAME | list | revoke NAME…]",
+    summary: "print the token that opens everything behind the gateway, or manage others",
+    options: ["scope", "read-only", "expires", "rate", "json"],
+    words: [0, ANY],
+    completes: null,
+    load: () => import("./token.ts"),
+  },
+  {
     name: "crontab",
     usage: "[-u USER] (-l | -e | -r [-i] | [-n] FILE | -)",
     summary: "print, edit, remove or replace your crontab, as crontab(1) does",

@@ -86,7 +86,7 @@ export class Gateway {
       socketPath: options.socketPath,
       onRoutes: (exposed) => {
         this.#exposed = exposed;
-        this.#makeRoutes();
+        return this.#makeRoutes();
       },
       onState: () => this.#waiting.look(),
       say: (text) => log.warn(text),
@@ -128,8 +128,8 @@ export class Gateway {
     const { settings, log } = this.#options;
     if (settings.https.isOn) this.#useCertificate();
     this.#stamps = this.#stampOfFiles();
-    this.#makeRoutes();
-    this.#services.start();
+    const portal = this.#makeRoutes();
+    const services = this.#services.start();
     this.#look = setInterval(() => this.#lookAtFiles(), LOOK_EVERY_MS);
     this.#status = await openStatus(settings.statusPort, {
       metrics: () => this.#traffic.text(this.#gauges()),
@@ -140,6 +140,7 @@ export class Gateway {
       );
       return null;
     });
+    await Promise.all([portal, services]);
   }
 
   get statusPort(): number | null {
@@ -180,7 +181,7 @@ export class Gateway {
     this.#options.log.flush();
   }
 
-  #makeRoutes(): void {
+  #makeRoutes(): Promise<void> {
     const { settings, remarks } = this.#options;
     const portal = this.#portal();
     this.#routes = routesFrom({
@@ -196,7 +197,7 @@ export class Gateway {
     this.#remarks = [...remarks, ...portal.remarks, ...this.#routes.remarks];
     this.#upstreams.forgetAllBut([...this.#routes.routes.values()].flatMap(({ targets }) => targets));
     this.#tell();
-    void this.#openPorts();
+    return this.#openPorts();
   }
 
   /** A usable portal.yaml comes before the variable, as it always did. */
@@ -278,7 +279,7 @@ export class Gateway {
     if (stamps === this.#stamps) return;
     this.#stamps = stamps;
     if (this.#options.settings.https.isOn) this.#useCertificate();
-    this.#makeRoutes();
+    void this.#makeRoutes();
   }
 
   #stampOfFiles(): string {

@@ -1,25 +1,14 @@
 /**
  * The keys as they lie on the disk, below svcd's state directory: the main token (made if there is none), the book of named
- * tokens, and the secret that sessions are proven with. They are looked at again at most once a second, when somebody knocks,
- * so that a revoked token opens nothing a second later and an idle gateway does nothing.
+ * tokens, and the secret that sessions are proven with. They are looked at again when somebody knocks, at most ten times a
+ * second, so that a revoked token opens nothing a moment later and an idle gateway does nothing.
  */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Key, type KeyRing, keyFor, sha256 } from "./keys.ts";
 import type { Remark } from "./remark.ts";
+import { readOrMake, writeSecret } from "./secret-file.ts";
 import {
   MAIN_TOKEN_FILE,
   type NamedToken,
@@ -35,7 +24,7 @@ export interface KeySettings {
   readonly token: string | null;
 }
 
-const LOOK_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 100;
 
 export class KeyFiles {
   readonly #directory: string;
@@ -116,38 +105,4 @@ function stampOf(directory: string): string {
       return stat === undefined ? "none" : `${stat.ino}.${stat.mtimeMs}.${stat.size}`;
     })
     .join(" ");
-}
-
-/** Of two that make it at once both get what the first wrote. */
-function readOrMake(path: string, make: () => string): string {
-  const found = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-  if (found !== "") return found;
-  const beside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  writeDurably(beside, make());
-  try {
-    if (existsSync(path)) rmSync(path); // Empty: a disk was full.
-    linkSync(beside, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    rmSync(beside, { force: true });
-  }
-  return readFileSync(path, "utf8").trim();
-}
-
-function writeSecret(path: string, secret: string): void {
-  if (existsSync(path) && readFileSync(path, "utf8").trim() === secret) return;
-  const beside = `${path}.${process.pid}`;
-  writeDurably(beside, secret);
-  renameSync(beside, path);
-}
-
-function writeDurably(path: string, text: string): void {
-  const file = openSync(path, "wx", 0o600);
-  try {
-    writeSync(file, `${text}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -8,7 +8,7 @@ import type { ExposedRoute, ServiceStatus } from "../control/daemon.ts";
 export interface ServicesOptions {
   readonly socketPath: string;
   /** What services expose was read, perhaps anew. */
-  readonly onRoutes: (routes: readonly ExposedRoute[]) => void;
+  readonly onRoutes: (routes: readonly ExposedRoute[]) => Promise<void>;
   /** The state of some service is another one. */
   readonly onState: () => void;
   readonly say: (text: string) => void;
@@ -17,6 +17,8 @@ export interface ServicesOptions {
 /** Several files are written at once; one look is enough. */
 const LOOK_AFTER_MS = 100;
 const AGAIN_MS = 1_000;
+/** Without svcd the portal's list alone is served. */
+const FIRST_ANSWER_MS = 5_000;
 
 export class Services {
   readonly #options: ServicesOptions;
@@ -26,13 +28,19 @@ export class Services {
   #timer: NodeJS.Timeout | null = null;
   #isReading = false;
   #toldWhy = "";
+  #onKnown: () => void = () => {};
 
   constructor(options: ServicesOptions) {
     this.#options = options;
     this.#control = control(options.socketPath, { patienceMs: 2_000, timeoutMs: 10_000 });
   }
 
-  start(): void {
+  /** Resolves once services were read for the first time, or nobody answered in time. */
+  start(): Promise<void> {
+    const known = new Promise<void>((resolve) => {
+      this.#onKnown = resolve;
+      setTimeout(resolve, FIRST_ANSWER_MS).unref();
+    });
     this.#listening = this.#control.events(
       {
         since: null,
@@ -41,6 +49,7 @@ export class Services {
       },
       (heard) => this.#hear(heard),
     );
+    return known;
   }
 
   stop(): void {
@@ -88,8 +97,9 @@ export class Services {
       this.#statuses.clear();
       for (const status of services) this.#statuses.set(status.name, status);
       this.#toldWhy = "";
-      this.#options.onRoutes(routes);
+      await this.#options.onRoutes(routes);
       this.#options.onState();
+      this.#onKnown();
     } catch (error) {
       this.#cannot((error as Error).message);
       this.#soon(AGAIN_MS);
