@@ -202,6 +202,7 @@ export const ExposedRoute = v.object({
         name: v.nullable(text("null: the name of the service")),
         auth: v.picklist(AUTHS),
         holdMs: count("how long a request waits for the service to become ready, milliseconds"),
+        idempotent: names("paths whose requests may be sent again"),
         start: v.picklist(["always", "on-demand"]),
         maxBodyBytes: v.nullable(count("longest body of a request")),
         cors: names("origins whose pages may call it"),

@@ -9,7 +9,9 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 
 /** Of a thousand clients at once that is 16 MB. */
-const SHORT = 16 * 1024;
+export const SHORT = 16 * 1024;
+/** Of a request that may be sent again. */
+export const SHORT_AND_REPEATABLE = 256 * 1024;
 
 export type Body = Buffer | Readable | null;
 
@@ -25,10 +27,10 @@ export function announcedBytes(request: IncomingMessage): number | null {
 }
 
 /** `null` when the client left before its short body was there. */
-export function bodyOf(request: IncomingMessage, then: (body: Body | "gone") => void): void {
+export function bodyOf(request: IncomingMessage, short: number, then: (body: Body | "gone") => void): void {
   if (!hasBody(request)) return then(null);
   const length = announcedBytes(request);
-  if (length !== null && length <= SHORT) readShort(request, then);
+  if (length !== null && length <= short) readShort(request, then);
   else then(passing(request));
 }
 

@@ -121,7 +121,10 @@ export class Door {
       socket.off("timeout", onTimeout).off("error", onError);
       socket.unshift(first);
       if (first[0] === TLS_HANDSHAKE) tls.emit("connection", socket);
-      else this.#options.http.emit("connection", socket);
+      else {
+        this.#options.http.emit("connection", socket);
+        socket.resume(); // The parser reads from the system; what was read before must be handed to it.
+      }
     });
   }
 }

@@ -11,7 +11,7 @@ import type { ServiceStatus } from "../control/daemon.ts";
 import type { Log } from "./access-log.ts";
 import type { Activity } from "./activity.ts";
 import { authorise, type House, type Verdict } from "./authorise.ts";
-import { announcedBytes, bodyOf, hasBody } from "./body.ts";
+import { announcedBytes, type Body, bodyOf, hasBody, SHORT, SHORT_AND_REPEATABLE } from "./body.ts";
 import { originHeaders, preflightHeaders } from "./cors.ts";
 import { type Ending, Forward } from "./forward.ts";
 import { clientHeaders, cookieValues, headersFlaw, upstreamHeaders } from "./headers.ts";
@@ -25,7 +25,7 @@ import type { Settings } from "./settings.ts";
 import { forwardSocket, type OpenSocket } from "./socket-forward.ts";
 import type { ErrorKind, Traffic } from "./traffic.ts";
 import type { Upstream, Upstreams } from "./upstreams.ts";
-import type { WaitingRoom } from "./waiting-room.ts";
+import type { Look, WaitingRoom } from "./waiting-room.ts";
 
 export interface Surroundings {
   readonly routeOf: (port: number) => Route | undefined;
@@ -50,6 +50,9 @@ interface Known {
   readonly isBrowser: boolean;
   readonly throughCloudflare: boolean;
   readonly startedAt: number;
+  /** It may be written twice: nothing is changed by it. */
+  readonly isRepeatable: boolean;
+  repeats: number;
   readonly cookie: string;
   readonly extra: string[];
 }
@@ -59,6 +62,8 @@ type Through = Extract<Verdict, { is: "through" }>;
 const LOOK_EVERY_MS = 1_000;
 /** Nobody listens although the service runs: it is asked again. */
 const ASK_AGAIN_MS = 250;
+/** One that ends a program each time must not end it for ever. */
+const MOST_REPEATS = 3;
 /** What is asked of a service on demand waits at least so long for it. */
 const ON_DEMAND_MS = 600_000;
 
@@ -157,7 +162,7 @@ export class Requests {
     this.#whenReady(known, response, (ready) => {
       if (ready.is === "not") return this.#sayNotReady(known, response, ready.facts, verdict.key);
       if (expectsContinue && hasBody(request)) response.writeContinue();
-      bodyOf(request, (body) => {
+      bodyOf(request, known.isRepeatable ? SHORT_AND_REPEATABLE : SHORT, (body) => {
         if (body === "gone") return this.#note(known, 499, verdict.key, 0, 0, "the client left");
         this.#forward(known, response, verdict, ready.upstream, body, most);
       });
@@ -219,6 +224,8 @@ export class Requests {
       isBrowser: headers["sec-fetch-dest"] === "document" || (headers.accept ?? "").includes("text/html"),
       throughCloudflare,
       startedAt: performance.now(),
+      isRepeatable: patienceMs(route) > 0 && (isSafe(request.method) || isListed(request.url ?? "", route.idempotent)),
+      repeats: 0,
       // Browsers take a cookie of the first name over TLS only, and from nobody but this very host.
       cookie: isEncrypted ? `__Host-${cookieLabel}_auth_token` : `${cookieLabel}_auth_token`,
       extra: originHeaders(headers.origin, route.cors),
@@ -257,25 +264,29 @@ export class Requests {
     then: (ready: { is: "ready"; upstream: Upstream } | { is: "not"; facts: Facts }) => void,
   ): void {
     const { route } = known;
-    const isOnDemand = route.start === "on-demand";
     const seen = this.#ready(route);
     if (seen.is === "ready") return then(seen);
-    if (isOnDemand) this.#demand(route);
-    const holdMs = isOnDemand && route.holdMs === 0 ? ON_DEMAND_MS : route.holdMs;
+    if (route.start === "on-demand") this.#demand(route);
+    const holdMs = patienceMs(route);
     // A person is shown what it is busy with instead of an empty page.
     if (holdMs === 0 || (known.isBrowser && known.request.method === "GET")) return then(seen);
-    const look = () => {
-      const now = this.#ready(route);
-      if (now.is === "ready") return "go";
-      if (isOnDemand) this.#demand(route);
-      return now.willBe || isOnDemand ? "wait" : "give up";
-    };
-    const leave = this.#around.waiting.enter(look, holdMs, () => {
-      client.off("close", leave!);
-      then(this.#ready(route));
-    });
+    const leave = this.#around.waiting.enter(
+      () => this.#lookAt(route),
+      holdMs,
+      () => {
+        client.off("close", leave!);
+        then(this.#ready(route));
+      },
+    );
     if (leave === null) return then(seen);
     client.on("close", leave);
+  }
+
+  #lookAt(route: Route): Look {
+    const seen = this.#ready(route);
+    if (seen.is === "ready") return "go";
+    if (route.start === "on-demand") this.#demand(route);
+    return seen.willBe || route.start === "on-demand" ? "wait" : "give up";
   }
 
   #ready(route: Route): { is: "ready"; upstream: Upstream } | { is: "not"; facts: Facts; willBe: boolean } {
@@ -313,10 +324,10 @@ export class Requests {
     response: ServerResponse,
     verdict: Through,
     upstream: Upstream,
-    body: Parameters<typeof bodyOf>[1] extends (body: infer B) => void ? Exclude<B, "gone"> : never,
+    body: Body,
     maxBodyBytes: number | null,
   ): void {
-    const { request, route } = known;
+    const { request } = known;
     const { activity } = this.#around;
     const { service } = upstream.target;
     if (service !== null) activity.began(service);
@@ -338,7 +349,7 @@ export class Requests {
           queueMicrotask(() => {
             this.#forwards.delete(forward);
             this.#ended(known, response, verdict, forward, ending, () => {
-              this.#tryAgain(known, response, verdict, upstream, body, maxBodyBytes, route.holdMs);
+              this.#tryAgain(known, response, verdict, upstream, body, maxBodyBytes);
             });
           });
         },
@@ -379,6 +390,8 @@ export class Requests {
       case "not reached":
         return again();
       case "unanswered": {
+        // It ended while the request was on its way; with `hold` the next one answers it.
+        if (known.isRepeatable && known.repeats++ < MOST_REPEATS) return again();
         note(502, "broken_answer", ending.why);
         const what = `${known.route.name} ended before it answered: ${ending.why}`;
         return this.#say(
@@ -398,11 +411,11 @@ export class Requests {
     response: ServerResponse,
     verdict: Through,
     upstream: Upstream,
-    body: Buffer | import("node:stream").Readable | null,
+    body: Body,
     maxBodyBytes: number | null,
-    holdMs: number,
   ): void {
     const { route } = known;
+    const holdMs = patienceMs(route);
     const waited = performance.now() - known.startedAt;
     const isWhole = body === null || Buffer.isBuffer(body) || !body.destroyed;
     if (!isWhole || waited >= holdMs || response.destroyed) {
@@ -413,7 +426,7 @@ export class Requests {
       return this.#sayNotReady(known, response, facts, verdict.key);
     }
     const askAgainAt = performance.now() + ASK_AGAIN_MS;
-    const look = () => (performance.now() >= askAgainAt && this.#ready(route).is === "ready" ? "go" : "wait");
+    const look = () => (performance.now() >= askAgainAt ? this.#lookAt(route) : "wait");
     const leave = this.#around.waiting.enter(look, Math.max(0, holdMs - waited) + ASK_AGAIN_MS, () => {
       response.off("close", leave!);
       const ready = this.#ready(route);
@@ -553,6 +566,18 @@ export class Requests {
     for (const forward of [...this.#forwards.keys()]) forward.look(now);
     this.cutWhere(({ expiresAt }) => expiresAt !== null && expiresAt <= wallMs);
   }
+}
+
+function patienceMs({ holdMs, start }: Route): number {
+  return start === "on-demand" && holdMs === 0 ? ON_DEMAND_MS : holdMs;
+}
+
+function isSafe(method: string | undefined): boolean {
+  return method === "GET" || method === "HEAD" || method === "OPTIONS";
+}
+
+function isListed(url: string, paths: readonly string[]): boolean {
+  return paths.length > 0 && paths.includes(url.split("?", 1)[0]!);
 }
 
 /** Browsers show their box for passwords for the first, and only to a person. */

@@ -23,6 +23,7 @@ function exposed(
       name: null,
       auth: "token",
       holdMs: 0,
+      idempotent: [],
       start: "always",
       maxBodyBytes: null,
       cors: [],

@@ -27,6 +27,7 @@ export interface Route {
   readonly targets: readonly Target[];
   readonly auth: Auth;
   readonly holdMs: number;
+  readonly idempotent: readonly string[];
   readonly start: "always" | "on-demand";
   readonly maxBodyBytes: number | null;
   readonly cors: readonly string[];
@@ -145,6 +146,7 @@ function addEntry(
     targets: [target],
     auth: authOf(external, "token", sources),
     holdMs: 0,
+    idempotent: [],
     start: "always",
     maxBodyBytes: null,
     cors: sources.cors,

@@ -14,6 +14,7 @@ test("`expose` is one map or a list of them, and what is not said is safe", () =
       name: null,
       auth: "token",
       holdMs: 0,
+      idempotent: [],
       start: "always",
       maxBodyBytes: null,
       cors: [],
@@ -24,7 +25,7 @@ test("`expose` is one map or a list of them, and what is not said is safe", () =
   const two = serviceFrom(`
 command: x
 expose:
-  - { port: 8000, to: "[::1]:18000", path: /docs, name: vLLM API, auth: basic, hold: 10m, max_body: 1M }
+  - { port: 8000, to: "[::1]:18000", path: /docs, name: vLLM API, auth: basic, hold: 10m, idempotent: [/score, /rerank], max_body: 1M }
   - { port: 8001, to: "box:80", cors: ["https://App.example/", "*"], rewrite_host: yes, allow_dev: true, start: on-demand }
 `).expose!;
   assert.deepEqual(two[0], {
@@ -34,6 +35,7 @@ expose:
     name: "vLLM API",
     auth: "basic",
     holdMs: 600_000,
+    idempotent: ["/score", "/rerank"],
     maxBodyBytes: 1024 ** 2,
   });
   assert.deepEqual(two[1], {

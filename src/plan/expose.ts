@@ -40,6 +40,8 @@ export interface Exposure {
   readonly auth: Auth;
   /** How long a request waits for the service to become ready; 0: it is told at once that it is not. */
   readonly holdMs: number;
+  /** Paths whose requests change nothing, so that one that was not answered may be sent again, whatever its method. */
+  readonly idempotent: readonly string[];
   /** on-demand: a request starts the service when it is stopped. */
   readonly start: "always" | "on-demand";
   /** Longest body of a request; null: as long as the gateway allows. */
@@ -98,6 +100,12 @@ const one = closed(
         duration(0, 86_400_000),
       ),
     ),
+    idempotent: optional(
+      described(
+        "Paths whose requests change nothing: with `hold`, one that was not answered is sent again (/score, /rerank).",
+        either({ text: path, list: list(path) }),
+      ),
+    ),
     start: optional(
       described("on-demand: a request starts the service if it is stopped.", word(["always", "on-demand"])),
     ),
@@ -139,6 +147,7 @@ export function exposuresOf(written: WrittenExpose | undefined): Exposure[] {
     name: keys.name || null,
     auth: keys.auth ?? "token",
     holdMs: keys.hold ?? 0,
+    idempotent: keys.idempotent === undefined ? [] : [keys.idempotent].flat(),
     start: keys.start ?? "always",
     maxBodyBytes: keys.max_body ?? null,
     cors: keys.cors === undefined ? [] : typeof keys.cors === "string" ? [keys.cors] : keys.cors,

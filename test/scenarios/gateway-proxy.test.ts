@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -64,8 +64,8 @@ test("an upload arrives while it is being sent, byte for byte", async (t) => {
   }
 });
 
-test("a hundred megabytes up and down, to a client that reads slowly, take no memory", async (t) => {
-  const size = 100 * 1024 * 1024;
+test("four hundred megabytes up and down, also to a client that reads slowly, take memory for buffers and no more", async (t) => {
+  const size = 400 * 1024 * 1024;
   const piece = Buffer.alloc(256 * 1024, "x");
   const gateway = await GatewayBox.open(t, {
     ...OPEN,
@@ -81,12 +81,13 @@ test("a hundred megabytes up and down, to a client that reads slowly, take no me
   });
   const worker = await gateway.worker();
   const file = gateway.box.path("large");
-  writeFileSync(file, Buffer.alloc(size, "y"));
+  writeFileSync(file, "");
+  truncateSync(file, size);
   const before = memoryOf(worker);
   let most = before;
   const watch = setInterval(() => (most = Math.max(most, memoryOf(worker))), 20);
   t.after(() => clearInterval(watch));
-  const up = await gateway.curl("-X", "POST", "-H", "Expect:", "--data-binary", `@${file}`, "/up");
+  const up = await gateway.curl("-X", "POST", "-H", "Expect:", "-T", file, "/up");
   assert.equal(up.body, String(size));
   const down = await gateway.box.run("curl", [
     "-sS",
@@ -104,7 +105,7 @@ test("a hundred megabytes up and down, to a client that reads slowly, take no me
   clearInterval(watch);
   const grown = Math.round((most - before) / 1024 / 1024);
   t.diagnostic(`memory grew by ${grown} MiB at most, from ${Math.round(before / 1024 / 1024)} MiB`);
-  assert.ok(grown < 60, `${grown} MiB`);
+  assert.ok(grown < 120, `${grown} MiB`); // What is read and not yet collected; it does not depend on the size.
 });
 
 test("headers: who asks and how is said anew, hop by hop ones stay, and nothing a client claims gets through", async (t) => {

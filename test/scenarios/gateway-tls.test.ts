@@ -95,15 +95,7 @@ test("without a certificate the gateway signs one itself, says so, and keeps it"
     gateway.box.path("state/gateway/self-signed.key"),
   ];
   assert.equal(statSync(key).mode & 0o777, 0o600);
-  const { stdout, code } = await gateway.box.run("openssl", [
-    "x509",
-    "-in",
-    cert,
-    "-noout",
-    "-text",
-    "-ext",
-    "subjectAltName",
-  ]);
+  const { stdout, code } = await gateway.box.run("openssl", ["x509", "-in", cert, "-noout", "-text"]);
   assert.equal(code, 0);
   assert.match(stdout, /DNS:localhost, DNS:.*, IP Address:203\.0\.113\.7/);
   assert.match(stdout, /TLS Web Server Authentication/);
