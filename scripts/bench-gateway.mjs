@@ -9,7 +9,7 @@
  * What is not installed is left out, and said.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -45,12 +45,14 @@ for (const needed of ["nginx", "wrk", "curl", "taskset"]) {
   process.exit(1);
 }
 
+if (!has("caddy")) console.error("bench-gateway: caddy is not installed and left out");
 const [behind, events, ...ports] = await freePorts(8);
 const json = JSON.stringify({
   id: "score-1",
   object: "list",
   data: Array.from({ length: 6 }, (_, index) => ({ index, score: 0.5 })),
 });
+chmodSync(dir, 0o755); // nginx reads as another user.
 mkdirSync(`${dir}/www`);
 writeFileSync(`${dir}/www/large`, "");
 truncateSync(`${dir}/www/large`, 100 * 1024 * 1024);
@@ -109,7 +111,7 @@ const subjects = [
           },
         },
       ]
-    : (console.error("bench-gateway: caddy is not installed and left out"), [])),
+    : []),
   {
     name: `nginx ${/nginx\/(\S+)/.exec(execFileSync("sh", ["-c", "nginx -v 2>&1"]).toString())?.[1]}`,
     ports: ports.slice(4, 6),
@@ -210,7 +212,7 @@ function download({ ports: [port] }) {
     "-c",
     "1",
     "curl",
-    "-s",
+    "-sf",
     "-o",
     "/dev/null",
     "-w",
