@@ -48,7 +48,7 @@ expose: { port: ${gateway.port}, to: ${gateway.behindPort}, name: Model }
   assert.match((await page.textContent("h1"))!, /Model/);
   const { code } = await gateway.box.run("touch", [ready]);
   assert.equal(code, 0);
-  await page.waitForFunction("document.title === 'The program'", undefined, { timeout: 20_000 });
+  await gateway.box.becomes("the program is there", async () => (await page.title().catch(() => "")) === "The program");
   assert.deepEqual(problems, []);
 });
 
@@ -60,7 +60,7 @@ test("a browser keeps its session in a cookie that no script reads, and asks for
   const context = await (await browser(t)).newContext();
   const page = await context.newPage();
   // Nobody is there to fill in the box for user and password.
-  await assert.rejects(page.goto(gateway.url("/")), /ERR_INVALID_AUTH_CREDENTIALS/);
+  await assert.rejects((await context.newPage()).goto(gateway.url("/")), /ERR_INVALID_AUTH_CREDENTIALS/);
   await page.goto(gateway.url(`/a?token=${token}`));
   assert.equal(page.url(), gateway.url("/a"));
   assert.equal(await page.evaluate("document.cookie"), "");
