@@ -17,6 +17,7 @@ import { LocalIdle } from "./local-idle.ts";
 import { runEvent } from "./local-jobs.ts";
 import { accountOf, groupIdOf } from "./os/accounts.ts";
 import { ConfigDirectory, type ConfigSnapshot } from "./os/config-directory.ts";
+import { GATEWAY_ACTIVITY_FILE, GatewayActivity } from "./os/gateway-activity.ts";
 import type { MainProcess } from "./os/gpu-holders.ts";
 import { GpuUse } from "./os/gpu-use.ts";
 import { LinuxGpus } from "./os/gpus.ts";
@@ -204,10 +205,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     runHook: (hook, facts) => hooks.run(hook, facts),
     announce: (text) => announce({ kind: "daemon", text }),
     sourcesFor: ({ name, rule }) => {
+      const isExposed = name === null || supervisor.members.get(name)?.service.expose !== undefined;
+      const requests = isExposed ? [new GatewayActivity(join(where.run, GATEWAY_ACTIVITY_FILE), name)] : [];
       const given = name === null ? null : supervisor.members.get(name)?.life.gpus;
-      if (!rule.gpu || given === undefined || gpus.view().kind === "none") return [];
+      if (!rule.gpu || given === undefined || gpus.view().kind === "none") return requests;
       const counts = (uuid: string): boolean => given === null || given.devices.some((device) => device.uuid === uuid);
-      return [new GpuUse((withinMs) => gpus.refresh(withinMs), counts)];
+      return [...requests, new GpuUse((withinMs) => gpus.refresh(withinMs), counts)];
     },
   });
 
@@ -346,8 +349,9 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
     resolveExposure: (service, exposure) => {
       const setting = launcher.setting(service);
       if (!setting.ok) return { ok: false, flaw: { what: setting.cause, fix: `see: svctl why ${service.name}` } };
-      const { env } = setting.setting;
-      return resolveExposure(exposure, (name) => env[name]);
+      const { env, recipe } = setting.setting;
+      const made = new Map(recipe?.variables.map(({ name, text }) => [name, text]));
+      return resolveExposure(exposure, (name) => made.get(name) ?? env[name]);
     },
     oomKillsDuring: (service) => oom.killsDuring(service),
     announce: (text) => announce({ kind: "daemon", text }),

@@ -67,7 +67,12 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     services: () => supervisor.statuses(),
     service: (name) => detail(options, name),
     select: (words) => supervisor.select(words),
-    routes: () => [...supervisor.members.values()].flatMap(({ service }) => routesOf(options, service)),
+    routes: () =>
+      [...supervisor.members.values()].flatMap(({ service, life }) => {
+        // What this machine does not want has no door either.
+        const isWanted = life.state.at !== "skipped" && supervisor.status(service.name)?.enabled !== false;
+        return isWanted ? routesOf(options, service) : [];
+      }),
     act: (action: Action, names) => supervisor.act(action, names),
     signal: (names, signal) => supervisor.signal(names, signal as Signal),
     setEnabled: (names, enabled) => supervisor.setEnabled(names, enabled),

@@ -6,8 +6,8 @@
  */
 import type { GpuReport } from "../gpu/report.ts";
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
-import type { LaunchReport } from "../ports.ts";
 import type { ResolvedExposure } from "../plan/expose.ts";
+import type { LaunchReport } from "../ports.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
 import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 

@@ -6,7 +6,7 @@
  * Who decides that a service is idle reads it: `underWay` above 0 means busy, whatever the time says. It is written at most
  * once in two seconds, beside its place and renamed, and only when something has changed.
  */
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 
 interface Seen {
   lastRequestMs: number;
@@ -25,6 +25,17 @@ export class Activity {
   constructor(path: string, onTrouble: (why: string) => void) {
     this.#path = path;
     this.#onTrouble = onTrouble;
+    try {
+      for (const [service, { lastRequestAt, requests }] of Object.entries(
+        JSON.parse(readFileSync(path, "utf8")).services as ReturnType<Activity["facts"]>,
+      )) {
+        // What was under way ended with the one that wrote it.
+        this.#seen.set(service, { lastRequestMs: Date.parse(lastRequestAt) || 0, underWay: 0, requests });
+      }
+      this.#soon();
+    } catch {
+      // None yet.
+    }
   }
 
   began(service: string): void {

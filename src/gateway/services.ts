@@ -67,12 +67,16 @@ export class Services {
 
   #hear({ event }: HeardEvent): void {
     switch (event.type) {
-      case "state":
+      case "state": {
+        const known = this.#statuses.get(event.service.name);
         this.#statuses.set(event.service.name, event.service);
         this.#options.onState();
-        // Its env files are read anew at a start, and its ports may hold variables.
-        if (event.before !== event.service.state && event.service.state === "STARTING") this.#soon(LOOK_AFTER_MS);
+        const { state, enabled } = event.service;
+        // Its env files are read anew at a start, and its ports may hold variables; what is not wanted here has no ports.
+        const opensOrShuts = state === "STARTING" || state === "SKIPPED" || event.before === "SKIPPED";
+        if ((event.before !== state && opensOrShuts) || known?.enabled !== enabled) this.#soon(LOOK_AFTER_MS);
         return;
+      }
       case "removed":
       case "plan":
       case "reset":

@@ -265,6 +265,26 @@ test("on demand: the first request starts the service and waits for it", async (
   assert.equal((await gateway.box.until("app", "RUNNING")).run, run + 1);
 });
 
+test("a service that is not wanted here, or disabled, has no door; one that is wanted again has", async (t) => {
+  const gateway = await withModel(t, "");
+  await gateway.box.svctl("disable", "app");
+  await gateway.box.becomes("its port is closed", async () => !(await canConnect(gateway.port)));
+  await gateway.box.svctl("enable", "app");
+  await gateway.isOpen();
+});
+
+test("requests through the gateway keep a service with an idle rule up, and without them it is stopped", async (t) => {
+  const gateway = await withModel(t, "", "idle: { after: 3s }\n");
+  gateway.ready(true);
+  await gateway.box.until("app", "RUNNING");
+  for (const until = performance.now() + 5_000; performance.now() < until; ) {
+    assert.notEqual((await gateway.box.status("app")).state, "STOPPED");
+    await gateway.status("/");
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  await gateway.box.until("app", "STOPPED");
+});
+
 test("when a service was last asked for is written down, for whoever stops idle ones", async (t) => {
   const gateway = await withModel(t, "");
   gateway.ready(true);

@@ -63,6 +63,16 @@ test("without a model vllm is skipped, and the reason names both variables", { s
   assert.equal(state, "SKIPPED");
   assert.match(why, /VLLM_MODEL/);
   assert.match(why, /MODEL_NAME/);
+  assert.deepEqual(await box.control.routes(), []); // So no port is opened for it.
+});
+
+test("what the gateway opens for it leads to the port that the recipe chose", async (t) => {
+  const box = await boxWith(t, { MODEL_NAME: RERANKER, VLLM_ARGS: "--port 19000" });
+  await argvOf(box, "serve");
+  const [route] = await box.control.routes();
+  assert.equal(route?.problem, null);
+  const { port, to, auth } = route!.exposure!;
+  assert.deepEqual([port, to, auth], [8000, { host: "127.0.0.1", port: 19000 }, "token"]);
 });
 
 test("a reranker on six GPUs gets its preset, TP 4, the person's JSON whole; all of it anew at each start", {

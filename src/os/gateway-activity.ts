@@ -1,0 +1,52 @@
+/**
+ * Requests that came through the gateway, from the file that it keeps in svcd's run directory: when each service was last asked
+ * for something, and how much is under way.
+ */
+import { readFileSync } from "node:fs";
+import type { Reading } from "../idle/idle.ts";
+import { formatDuration } from "../plan/units.ts";
+import type { Instant } from "../service/life.ts";
+import type { IdleSource } from "./idle-sources.ts";
+
+export const GATEWAY_ACTIVITY_FILE = "gateway.activity.json";
+const SOURCE = "gateway";
+
+export class GatewayActivity implements IdleSource {
+  readonly #path: string;
+  readonly #service: string | null;
+  readonly #wallNow: () => number;
+
+  /** `service` null: any of them is a use of the machine. */
+  constructor(path: string, service: string | null, wallNow: () => number = Date.now) {
+    this.#path = path;
+    this.#service = service;
+    this.#wallNow = wallNow;
+  }
+
+  read(now: Instant, onReading: (reading: Reading) => void): void {
+    onReading(this.#reading(now));
+  }
+
+  #reading(now: Instant): Reading {
+    let services: Readonly<Record<string, { readonly lastRequestAt: string; readonly underWay: number }>>;
+    try {
+      services = JSON.parse(readFileSync(this.#path, "utf8")).services;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return { source: SOURCE, lastUsedAt: null, what: "no request has come through it" };
+      return { source: SOURCE, lastUsedAt: null, what: `${this.#path}: ${message}`, isUnknown: true };
+    }
+    const seen = Object.entries(services).filter(([name]) => this.#service === null || name === this.#service);
+    const underWay = seen.reduce((sum, [, one]) => sum + one.underWay, 0);
+    if (underWay > 0) return { source: SOURCE, lastUsedAt: now, what: `${underWay} requests under way` };
+    const latest = Math.max(...seen.map(([, one]) => Date.parse(one.lastRequestAt)).filter((at) => !Number.isNaN(at)));
+    if (!Number.isFinite(latest)) return { source: SOURCE, lastUsedAt: null, what: "no request has come through it" };
+    // By the wall clock; one that was set back cannot make a use of the future.
+    const agoMs = Math.max(0, this.#wallNow() - latest);
+    return {
+      source: SOURCE,
+      lastUsedAt: now - agoMs,
+      what: `last request ${formatDuration(Math.floor(agoMs / 1000) * 1000)} ago`,
+    };
+  }
+}
