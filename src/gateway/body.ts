@@ -13,7 +13,12 @@ export const SHORT = 16 * 1024;
 /** Of a request that may be sent again. */
 export const SHORT_AND_REPEATABLE = 256 * 1024;
 
+/** All of a short body must be there by then: whoever sends it byte by byte holds a connection and gives nothing. */
+const SHORT_MS = 60_000;
+
 export type Body = Buffer | Readable | null;
+/** gone: the client left. late: it did not send what it announced. */
+export type NoBody = "gone" | "late";
 
 export function hasBody(request: IncomingMessage): boolean {
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
@@ -26,23 +31,24 @@ export function announcedBytes(request: IncomingMessage): number | null {
   return length === undefined ? null : Number(length);
 }
 
-/** `null` when the client left before its short body was there. */
-export function bodyOf(request: IncomingMessage, short: number, then: (body: Body | "gone") => void): void {
+export function bodyOf(request: IncomingMessage, short: number, then: (body: Body | NoBody) => void): void {
   if (!hasBody(request)) return then(null);
   const length = announcedBytes(request);
   if (length !== null && length <= short) readShort(request, then);
   else then(passing(request));
 }
 
-function readShort(request: IncomingMessage, then: (body: Buffer | "gone") => void): void {
+function readShort(request: IncomingMessage, then: (body: Buffer | NoBody) => void): void {
   const chunks: Buffer[] = [];
-  const end = (body: Buffer | "gone"): void => {
+  const end = (body: Buffer | NoBody): void => {
+    clearTimeout(timer);
     request.off("data", onData).off("end", onEnd).off("close", onClose);
     then(body);
   };
   const onData = (chunk: Buffer): void => void chunks.push(chunk);
   const onEnd = (): void => end(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   const onClose = (): void => end("gone");
+  const timer = setTimeout(() => end("late"), SHORT_MS);
   request.on("data", onData).on("end", onEnd).on("close", onClose);
 }
 

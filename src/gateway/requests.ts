@@ -112,7 +112,7 @@ export class Requests {
     if ("status" in known)
       return this.#say(response, known.status, known.code, known.what, undefined, undefined, known.headers);
     const { route } = known;
-    const refuse = (status: number, code: string, what: string, fix?: string, headers?: string[]): void =>
+    const refuse = (status: number, code: string, what: string, fix?: string, headers?: readonly string[]): void =>
       this.#say(response, status, code, what, fix, known, headers);
 
     const preflight = preflightHeaders(
@@ -164,6 +164,7 @@ export class Requests {
       if (expectsContinue && hasBody(request)) response.writeContinue();
       bodyOf(request, known.isRepeatable ? SHORT_AND_REPEATABLE : SHORT, (body) => {
         if (body === "gone") return this.#note(known, 499, verdict.key, 0, 0, "the client left");
+        if (body === "late") return refuse(408, "stalled", "the rest of the request did not come", undefined, CLOSE);
         this.#forward(known, response, verdict, ready.upstream, body, most);
       });
     });
@@ -504,7 +505,7 @@ export class Requests {
     // A body that nobody reads any more is thrown away for a moment, so that the answer arrives; then the connection ends.
     const { req } = response;
     const isShort = (announcedBytes(req) ?? Number.POSITIVE_INFINITY) <= 65_536;
-    if (hasBody(req) && !req.complete && !isShort) lingerFor(req.socket);
+    if (hasBody(req) && !req.complete && !isShort) lingerFor(req);
     try {
       response.writeHead(status, all as never);
       response.end(req.method === "HEAD" ? undefined : body);
@@ -589,10 +590,11 @@ function challenges({ isBrowser, route }: Known): string[] {
 }
 
 const LINGER_MS = 2_000;
+const CLOSE: readonly string[] = ["Connection", "close"];
 
-function lingerFor(socket: Socket): void {
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once("close", () => clearTimeout(timer));
+function lingerFor(request: IncomingMessage): void {
+  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+  request.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
 }
 
 function refuseRaw(socket: Duplex, status: number, what: string): void {

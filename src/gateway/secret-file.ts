@@ -31,7 +31,7 @@ export function readOrMake(path: string, make: () => string): string {
 
 export function writeSecret(path: string, secret: string): void {
   if (existsSync(path) && readFileSync(path, "utf8").trim() === secret) return;
-  const beside = `${path}.${process.pid}`;
+  const beside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`; // One of a writer that died is in nobody's way.
   writeDurably(beside, secret);
   renameSync(beside, path);
 }
