@@ -33,6 +33,7 @@ const PROGRAMS = [
   ["src/score-cpu/main.ts", "score-cpu"],
   ["src/provisioning/main.ts", "provision"],
   ["src/gateway.ts", "gateway"],
+  ["src/tunnels.ts", "tunnels"],
 ];
 
 const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';

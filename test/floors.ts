@@ -182,6 +182,7 @@ const FLOORS: readonly Floor[] = [
       "src/os/accounts.ts",
       "src/gateway/token-book.ts",
       "src/gateway/secret-file.ts",
+      "src/gateway/tunnel-report.ts",
       "node:*",
       "npm:*",
     ], // Who is who is asked of the machine.
@@ -209,6 +210,7 @@ const ROOF = [
   "src/local-idle.ts",
   "src/svctl.ts",
   "src/gateway.ts",
+  "src/tunnels.ts",
 ];
 /** What tests may import besides what their part may, and all of Node: a test may ask the real shell what is right. */
 const FOR_TESTS = ["npm:fast-check", "test/file-limit.ts"];

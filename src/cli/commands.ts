@@ -302,6 +302,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./lint.ts"),
   },
   {
+    name: "tunnels",
+    usage: "",
+    summary: "public addresses of quick tunnels, and whether they are reached",
+    options: ["json"],
+    words: [0, 0],
+    completes: null,
+    load: () => import("./tunnels.ts"),
+  },
+  {
     name: "token",
     usage: "[add NAME | list | revoke NAME…]",
     summary: "print the token that opens everything behind the gateway, or manage others",

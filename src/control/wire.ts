@@ -204,6 +204,7 @@ export const ExposedRoute = v.object({
         holdMs: count("how long a request waits for the service to become ready, milliseconds"),
         idempotent: names("paths whose requests may be sent again"),
         start: v.picklist(["always", "on-demand"]),
+        tunnel: v.picklist(["none", "quick"]),
         maxBodyBytes: v.nullable(count("longest body of a request")),
         cors: names("origins whose pages may call it"),
         hostIsLocal: v.boolean(),

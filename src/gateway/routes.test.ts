@@ -25,6 +25,7 @@ function exposed(
       holdMs: 0,
       idempotent: [],
       start: "always",
+      tunnel: "none",
       maxBodyBytes: null,
       cors: [],
       hostIsLocal: false,

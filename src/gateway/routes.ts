@@ -94,7 +94,7 @@ function addExposed(
     remarks.push({ is: "mistake", where: from, what: `${service}: ${what}`, fix });
     return;
   }
-  const { port, to, name, cors, ...rest } = exposure;
+  const { port, to, name, cors, tunnel: _, ...rest } = exposure;
   const target: Target = { ...to, service };
   if (refuseTarget(target, from, remarks)) return;
   const there = routes.get(port);

@@ -16,6 +16,7 @@ test("`expose` is one map or a list of them, and what is not said is safe", () =
       holdMs: 0,
       idempotent: [],
       start: "always",
+      tunnel: "none",
       maxBodyBytes: null,
       cors: [],
       hostIsLocal: false,
@@ -67,8 +68,8 @@ test("what is wrong in `expose` is told with its place and what to do", () => {
       "2:33 `expose.path`: `docs` is not a path (begin it with one /)",
       "2:39 unknown key `target` in `expose` (write `to:`)",
     ],
-    "expose: { port: 1, to: 2, tunnel: quick }": [
-      "2:27 `expose.tunnel` is not supported by this version of svcd yet (remove it for now)",
+    "expose: { port: 1, to: 2, tunnel: named }": [
+      "2:35 `expose.tunnel`: `named` is not supported by this version of svcd yet (run cloudflared by a service file of its own: docs/gateway.md)",
     ],
     "expose: { port: 1, to: 2, cors: example.com }": [
       "2:33 `expose.cors`: `example.com` is not an origin (write it like https://app.example.com, or * for all)",

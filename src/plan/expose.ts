@@ -44,6 +44,8 @@ export interface Exposure {
   readonly idempotent: readonly string[];
   /** on-demand: a request starts the service when it is stopped. */
   readonly start: "always" | "on-demand";
+  /** quick: a public address of Cloudflare's leads to the gateway's port. */
+  readonly tunnel: "none" | "quick";
   /** Longest body of a request; null: as long as the gateway allows. */
   readonly maxBodyBytes: number | null;
   /** Origins whose pages may call it from a browser; `*`: all. */
@@ -82,6 +84,16 @@ const origin = parsed(v.string(), "an origin", (written): Reading<string> => {
     : bad(`${quoted(written)} is not an origin`, "write it like https://app.example.com, or * for all");
 });
 
+const tunnel = parsed(v.picklist(["none", "quick"]), "none or quick", (written): Reading<"none" | "quick"> => {
+  if (written === "none" || written === "quick") return good(written);
+  return written === "named"
+    ? bad(
+        "`named` is not supported by this version of svcd yet",
+        "run cloudflared by a service file of its own: docs/gateway.md",
+      )
+    : bad(`unknown word ${quoted(written)}`, "write `none` or `quick`");
+});
+
 const one = closed(
   {
     port: described("The port that is opened to the outside.", port),
@@ -109,6 +121,7 @@ const one = closed(
     start: optional(
       described("on-demand: a request starts the service if it is stopped.", word(["always", "on-demand"])),
     ),
+    tunnel: optional(described("quick: a public address (trycloudflare.com) leads here, by cloudflared.", tunnel)),
     max_body: optional(described("Longest body of a request.", size(0))),
     cors: optional(
       described("Origins whose pages may call it from a browser.", either({ text: origin, list: list(origin) })),
@@ -117,7 +130,6 @@ const one = closed(
     allow_dev: optional(described("true: vLLM's endpoints for developers are let through.", flag())),
   },
   {
-    later: ["tunnel"],
     missing: {
       port: "add the port that is opened, like `port: 8000`",
       to: "add the port that the service listens on, like `to: 18000`",
@@ -149,6 +161,7 @@ export function exposuresOf(written: WrittenExpose | undefined): Exposure[] {
     holdMs: keys.hold ?? 0,
     idempotent: keys.idempotent === undefined ? [] : [keys.idempotent].flat(),
     start: keys.start ?? "always",
+    tunnel: keys.tunnel ?? "none",
     maxBodyBytes: keys.max_body ?? null,
     cors: keys.cors === undefined ? [] : typeof keys.cors === "string" ? [keys.cors] : keys.cors,
     hostIsLocal: keys.rewrite_host ?? false,
