@@ -183,6 +183,7 @@ const FLOORS: readonly Floor[] = [
       "src/gateway/token-book.ts",
       "src/gateway/secret-file.ts",
       "src/gateway/tunnel-report.ts",
+      "src/gateway/routes-report.ts",
       "node:*",
       "npm:*",
     ], // Who is who is asked of the machine.

@@ -302,6 +302,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./lint.ts"),
   },
   {
+    name: "routes",
+    usage: "",
+    summary: "what the gateway opens, where it leads, and what is wrong with it",
+    options: ["json"],
+    words: [0, 0],
+    completes: null,
+    load: () => import("./routes.ts"),
+  },
+  {
     name: "tunnels",
     usage: "",
     summary: "public addresses of quick tunnels, and whether they are reached",

@@ -3,7 +3,7 @@
  * decision to the program behind.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { Server as NetServer } from "node:net";
 import { join } from "node:path";
@@ -19,6 +19,7 @@ import { readPortalYaml } from "./portal-yaml.ts";
 import { inWords, type Remark } from "./remark.ts";
 import { Requests } from "./requests.ts";
 import { type Route, type Routes, routesFrom } from "./routes.ts";
+import { ROUTES_FILE, type RoutesReport } from "./routes-report.ts";
 import { Services } from "./services.ts";
 import type { ReadSettings } from "./settings.ts";
 import { openStatus } from "./status.ts";
@@ -152,10 +153,6 @@ export class Gateway {
     return this.#door.ports;
   }
 
-  get facts(): unknown {
-    return this.#facts();
-  }
-
   /**
    * No new connections; what is under way is finished, and each connection is asked to close with its next answer. Resolves
    * when all are closed, or after `mostMs` with those that are left cut off.
@@ -237,6 +234,19 @@ export class Gateway {
           void this.#openPorts();
         }, OPEN_AGAIN_MS);
       }
+    }
+    this.#publish();
+  }
+
+  /** For svctl and other fronts. */
+  #publish(): void {
+    const path = join(this.#options.runDir, ROUTES_FILE);
+    const { services: _, ...report } = this.#facts();
+    try {
+      writeFileSync(`${path}.${process.pid}`, `${JSON.stringify(report)}\n`, { mode: 0o644 });
+      renameSync(`${path}.${process.pid}`, path);
+    } catch (error) {
+      this.#tellOnce("publish", `the list of routes cannot be written: ${(error as Error).message}`);
     }
   }
 
@@ -323,7 +333,7 @@ export class Gateway {
     ] as [string, string, number][];
   }
 
-  #facts() {
+  #facts(): RoutesReport & { readonly services: ReturnType<Activity["facts"]> } {
     const { authIsOn, portalLinks, https } = this.#options.settings;
     const shown = ({ targets, ...route }: Route) => ({
       ...route,

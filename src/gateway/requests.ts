@@ -64,6 +64,8 @@ const LOOK_EVERY_MS = 1_000;
 const ASK_AGAIN_MS = 250;
 /** One that ends a program each time must not end it for ever. */
 const MOST_REPEATS = 3;
+/** One replica that ended, and others that run: it is asked of those. */
+const REPLICA_MS = 2_000;
 /** What is asked of a service on demand waits at least so long for it. */
 const ON_DEMAND_MS = 600_000;
 
@@ -225,7 +227,9 @@ export class Requests {
       isBrowser: headers["sec-fetch-dest"] === "document" || (headers.accept ?? "").includes("text/html"),
       throughCloudflare,
       startedAt: performance.now(),
-      isRepeatable: patienceMs(route) > 0 && (isSafe(request.method) || isListed(request.url ?? "", route.idempotent)),
+      isRepeatable:
+        (patienceMs(route) > 0 || route.targets.length > 1) &&
+        (isSafe(request.method) || isListed(request.url ?? "", route.idempotent)),
       repeats: 0,
       // Browsers take a cookie of the first name over TLS only, and from nobody but this very host.
       cookie: isEncrypted ? `__Host-${cookieLabel}_auth_token` : `${cookieLabel}_auth_token`,
@@ -416,7 +420,8 @@ export class Requests {
     maxBodyBytes: number | null,
   ): void {
     const { route } = known;
-    const holdMs = patienceMs(route);
+    // Another replica may answer at once.
+    const holdMs = Math.max(patienceMs(route), route.targets.length > 1 ? REPLICA_MS : 0);
     const waited = performance.now() - known.startedAt;
     const isWhole = body === null || Buffer.isBuffer(body) || !body.destroyed;
     if (!isWhole || waited >= holdMs || response.destroyed) {

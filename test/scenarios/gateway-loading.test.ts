@@ -299,24 +299,8 @@ test("when a service was last asked for is written down, for whoever stops idle 
 });
 
 test("replicas share the requests: whoever has the least to do gets the next, and one that stops gets none", async (t) => {
-  const gateway = await withModel(t, "");
-  gateway.ready(true);
-  const low = await freeTen();
-  gateway.box.write(
-    "app.yaml",
-    `command: [ ${JSON.stringify(process.execPath)}, server.cjs, "${low}\${REPLICA}" ]
-startsecs: 0s
-replicas: 2
-healthcheck: { http: "http://127.0.0.1:${low}\${REPLICA}/health", interval: 100ms }
-expose: { port: ${gateway.port}, to: "127.0.0.1:${low}\${REPLICA}", auth: none }
-`,
-  );
-  await gateway.box.until("app@1", "RUNNING");
-  await gateway.box.until("app@2", "RUNNING");
-  await gateway.box.becomes("they are one route", async () => {
-    const { routes } = (await gateway.routes()) as unknown as { routes: { targets: unknown[] }[] };
-    return routes[0]?.targets.length === 2;
-  });
+  const gateway = await withReplicas(t, "");
+
   const pids = async (count: number): Promise<string[]> => {
     const answers = await Promise.all(
       Array.from({ length: count }, () => gateway.curl("-H", "X-Wait: 500", "-d", "x", "/")),
@@ -337,6 +321,39 @@ expose: { port: ${gateway.port}, to: "127.0.0.1:${low}\${REPLICA}", auth: none }
   await gateway.box.svctl("stop", "app@1");
   assert.deepEqual([...new Set(await pids(4))], [String(two)]);
 });
+
+test("replicas that are restarted one after the other under load cost no request", async (t) => {
+  const gateway = await withReplicas(t, ", idempotent: /score");
+  const clients = load(gateway.port, 8);
+  for (let round = 0; round < 2; round++)
+    for (const name of ["app@1", "app@2"]) assert.equal((await gateway.box.svctl("restart", name)).code, 0);
+  const { good, bad } = await clients.stop();
+  t.diagnostic(`${good} requests answered across four restarts, ${bad.length} failed`);
+  assert.deepEqual(bad, []);
+});
+
+async function withReplicas(t: TestContext, more: string): Promise<GatewayBox> {
+  const gateway = await withModel(t, "");
+  gateway.ready(true);
+  const low = await freeTen();
+  gateway.box.write(
+    "app.yaml",
+    `command: [ ${JSON.stringify(process.execPath)}, server.cjs, "${low}\${REPLICA}" ]
+startsecs: 0s
+replicas: 2
+healthcheck: { http: "http://127.0.0.1:${low}\${REPLICA}/health", interval: 100ms }
+expose: { port: ${gateway.port}, to: "127.0.0.1:${low}\${REPLICA}", auth: none${more} }
+`,
+  );
+  await gateway.box.until("app@1", "RUNNING");
+  await gateway.box.until("app@2", "RUNNING");
+  await gateway.box.becomes("they are one route", async () => {
+    const { routes } = (await gateway.routes()) as unknown as { routes: { targets: unknown[] }[] };
+    return routes[0]?.targets.length === 2;
+  });
+  await gateway.box.becomes("it answers", async () => (await gateway.status("/")) === 200);
+  return gateway;
+}
 
 /** Digits before which any last digit gives a free port. */
 async function freeTen(): Promise<number> {

@@ -469,6 +469,11 @@ test("routes follow the files: what is exposed opens, what is no longer closes, 
   );
   await gateway.tells(new RegExp(`port ${third} of three cannot be opened: EADDRINUSE`));
   assert.equal(await gateway.status(`http://127.0.0.1:${second}/`), 200);
+  await gateway.box.becomes("svctl tells it", async () =>
+    new RegExp(`^http ${third} \\(taken\\) +three +127\\.0\\.0\\.1:${gateway.behindPort} +none`, "m").test(
+      (await gateway.box.svctl("routes")).stdout,
+    ),
+  );
   blocker.close();
   await gateway.box.becomes("it opens", async () => (await gateway.status(`http://127.0.0.1:${third}/`)) === 200);
   assert.equal(await gateway.worker(), worker);
