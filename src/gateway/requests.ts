@@ -53,6 +53,8 @@ interface Known {
   /** It may be written twice: nothing is changed by it. */
   readonly isRepeatable: boolean;
   repeats: number;
+  /** Where it was sent and not answered, since it last waited. */
+  readonly tried: Set<string>;
   readonly cookie: string;
   readonly extra: string[];
 }
@@ -231,6 +233,7 @@ export class Requests {
         (patienceMs(route) > 0 || route.targets.length > 1) &&
         (isSafe(request.method) || isListed(request.url ?? "", route.idempotent)),
       repeats: 0,
+      tried: new Set(),
       // Browsers take a cookie of the first name over TLS only, and from nobody but this very host.
       cookie: isEncrypted ? `__Host-${cookieLabel}_auth_token` : `${cookieLabel}_auth_token`,
       extra: originHeaders(headers.origin, route.cors),
@@ -304,6 +307,10 @@ export class Requests {
         not = { is: "not", facts: seen.facts, willBe: seen.willBe };
     }
     return good.length > 0 || not === null ? { is: "ready", upstream: this.#around.upstreams.leastBusy(good) } : not;
+  }
+
+  #good({ targets }: Route): readonly Target[] {
+    return targets.filter(({ service }) => service === null || readiness(this.#around.statusOf(service)).is === "try");
   }
 
   /** Whoever asks for a service on demand starts it. */
@@ -424,6 +431,13 @@ export class Requests {
     const holdMs = Math.max(patienceMs(route), route.targets.length > 1 ? REPLICA_MS : 0);
     const waited = performance.now() - known.startedAt;
     const isWhole = body === null || Buffer.isBuffer(body) || !body.destroyed;
+    // One that refuses has nothing to do and would be the first choice again.
+    known.tried.add(addressOf(upstream.target));
+    const others = this.#good(route).filter((target) => !known.tried.has(addressOf(target)));
+    if (others.length > 0 && isWhole && !response.destroyed) {
+      const next = this.#around.upstreams.leastBusy(others);
+      return this.#forward(known, response, verdict, next, body, maxBodyBytes);
+    }
     if (!isWhole || waited >= holdMs || response.destroyed) {
       this.#around.traffic.failed(route.name, "unreachable");
       const { service, host, port } = upstream.target;
@@ -431,6 +445,7 @@ export class Requests {
       const facts = silent(route, status, `nobody answers at ${host}:${port}`);
       return this.#sayNotReady(known, response, facts, verdict.key);
     }
+    known.tried.clear();
     const askAgainAt = performance.now() + ASK_AGAIN_MS;
     const look = () => (performance.now() >= askAgainAt ? this.#lookAt(route) : "wait");
     const leave = this.#around.waiting.enter(look, Math.max(0, holdMs - waited) + ASK_AGAIN_MS, () => {
@@ -572,6 +587,10 @@ export class Requests {
     for (const forward of [...this.#forwards.keys()]) forward.look(now);
     this.cutWhere(({ expiresAt }) => expiresAt !== null && expiresAt <= wallMs);
   }
+}
+
+function addressOf({ host, port }: Target): string {
+  return `${host}:${port}`;
 }
 
 function patienceMs({ holdMs, start }: Route): number {

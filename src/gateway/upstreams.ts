@@ -4,7 +4,8 @@ import ConnectionPool from "undici/lib/dispatcher/pool.js";
 import type { Target } from "./routes.ts";
 
 export interface Upstream {
-  readonly target: Target;
+  /** As it was last asked for: files may have given its port to another service. */
+  target: Target;
   readonly pool: Pool;
   /** Requests that it has not answered to the end. */
   outstanding: number;
@@ -41,6 +42,7 @@ export class Upstreams {
       upstream = { target, pool, outstanding: 0 };
       this.#known.set(origin, upstream);
     }
+    upstream.target = target;
     return upstream;
   }
 
