@@ -17,8 +17,8 @@ import { Refused, refusedBy } from "./client-refused.ts";
 import type {
   Action,
   ActionResult,
-  GpuReport,
   ExposedRoute,
+  GpuReport,
   HealthReport,
   IdleOverview,
   LaunchReport,
