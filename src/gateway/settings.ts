@@ -87,7 +87,7 @@ export function readSettings(env: Env, hostname: string): ReadSettings {
   if (!maxBody.ok) mistake("GATEWAY_MAX_BODY", maxBody.flaw.what, maxBody.flaw.fix);
   const address = text("PUBLIC_IPADDR");
   const settings: Settings = {
-    host: text("GATEWAY_HOST") ?? "0.0.0.0",
+    host: text("GATEWAY_HOST") ?? (isRented(env) ? "0.0.0.0" : "127.0.0.1"),
     statusPort: statusPort(text("GATEWAY_STATUS_PORT"), mistake),
     ownNames: [hostname.toLowerCase(), ...list("GATEWAY_HOSTS").map((name) => name.toLowerCase())],
     authIsOn,
@@ -119,6 +119,11 @@ export function readSettings(env: Env, hostname: string): ReadSettings {
     certificateNames: [...new Set(["localhost", hostname, ...(address === null ? [] : [address])])],
   };
   return { settings, remarks };
+}
+
+/** A rented machine is there to be reached; of somebody's laptop nothing is opened to the network before they say so. */
+function isRented(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env["CONTAINER_ID"] ?? "") !== "" || Object.keys(env).some((name) => name.startsWith("VAST_TCP_PORT_"));
 }
 
 /** What cannot stand in a header or a cookie is no part of a secret. */
