@@ -30,8 +30,9 @@ import { LinuxLauncher } from "./os/launcher.ts";
 import { LinuxNotifier } from "./os/notifier.ts";
 import { OomWitness } from "./os/oom-witness.ts";
 import { openFiles } from "./os/open-files.ts";
-import { PlanSource, thisMachine } from "./os/plan-source.ts";
+import { PlanSource, thisMachine, withText } from "./os/plan-source.ts";
 import { LinuxProber } from "./os/prober.ts";
+import { RunStarts } from "./os/run-starts.ts";
 import { LinuxRunUsages } from "./os/run-usage.ts";
 import { LinuxStarts } from "./os/start-watch.ts";
 import { StateJournal } from "./os/state-journal.ts";
@@ -105,7 +106,8 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   const { services, cron, settings } = where;
   const files = { services, cron, settings };
   const known = memory.settings;
-  const source = new PlanSource({ ...files, env: process.env, machine: thisMachine(), filesInUse, known });
+  const planOptions = { ...files, env: process.env, machine: thisMachine(), filesInUse };
+  const source = new PlanSource({ ...planOptions, known });
   const directory = new ConfigDirectory({
     ...files,
     onChange: (snapshot) => whenFilesChanged(snapshot),
@@ -125,12 +127,18 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   goFirst(); // The launcher has seen by now what services inherit.
   const logPath = (service: string, stream: StreamName): string =>
     join(where.log, stream === "stdout" ? `${service}.log` : `${service}.stderr.log`);
+  const runStarts = new RunStarts();
   const prober = new LinuxProber({
     launcher,
     logPath,
     followLog: (service, stream, onGrown) => keeper.follow(service, stream, onGrown),
     onResult: (service, run, result) => supervisor.probed(service, run, result),
     marksFile: join(where.run, "log-marks.json"),
+    onBegan: ({ name, logs }, run) => {
+      if (logs === null) return;
+      const { position } = keeper.positionOf(name, "stdout", logPath(name, "stdout"));
+      runStarts.note(name, { run, at: new Date().toISOString(), position });
+    },
   });
   const starts = new LinuxStarts({
     launcher,
@@ -230,6 +238,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       }
       case "removed":
         events.add({ type: "removed", at, name: news.service });
+        runStarts.forget(news.service);
         log.info(`${news.service}: removed`);
         return;
       case "run":
@@ -341,6 +350,13 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       return read;
     },
     launchOf: (service) => launchReport(service, launcher.setting(service)),
+    readPlanWith: async (file, text) => {
+      const changed = withText(directory.read(), files, file, text);
+      // Read apart: what is only asked about must not count as last understood.
+      return changed === null ? null : new PlanSource({ ...planOptions, known: source.settings }).planOf(changed);
+    },
+    runStarts,
+    diskPaths: [where.services, where.state, where.log],
     workingDirOf: (service) => {
       const setting = launcher.setting(service);
       return setting.ok ? setting.setting.cwd : null;

@@ -12,7 +12,10 @@ import { evidenceOf } from "./os/evidence.ts";
 import type { LinuxGpus } from "./os/gpus.ts";
 import { type KeeperClient, logsOf } from "./os/keeper-client.ts";
 import type { LogMark } from "./os/log-lines.ts";
+import { machineReport } from "./os/machine-report.ts";
 import { heldUp, processFacts } from "./os/process-facts.ts";
+import type { RunStarts } from "./os/run-starts.ts";
+import { ServiceUsages } from "./os/service-usage.ts";
 import { diffServices } from "./plan/diff.ts";
 import type { Exposure, ResolvedExposure } from "./plan/expose.ts";
 import type { Reading } from "./plan/flaw.ts";
@@ -44,6 +47,11 @@ export interface LocalDaemonOptions {
   readonly readPlan: () => Promise<Plan>;
   /** How it would be started now. */
   readonly launchOf: (service: Service) => LaunchReport;
+  /** The same as if this file held this text; null: it is none that is read. */
+  readonly readPlanWith: (file: string, text: string) => Promise<Plan | null>;
+  readonly runStarts: RunStarts;
+  /** Where services, state and logs are. */
+  readonly diskPaths: readonly string[];
   /** Where its next run would run; null: it cannot be said. */
   readonly workingDirOf: (service: Service) => string | null;
   /** With the environment that its next run would get. */
@@ -61,6 +69,7 @@ const LAST_LINES = 20;
 
 export function localDaemon(options: LocalDaemonOptions): Daemon {
   const { supervisor, keeper, events } = options;
+  const usages = new ServiceUsages();
   return {
     ...localJobs({ supervisor, keeper, logDir: options.logDir }),
     health: () => health(options),
@@ -82,6 +91,10 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
       return member === undefined ? null : options.launchOf(member.service);
     },
     plan: async () => supervisor.preview(await options.readPlan()),
+    planWith: async (file, text) => {
+      const plan = await options.readPlanWith(file, text);
+      return plan === null ? null : supervisor.preview(plan);
+    },
     apply: (names) => apply(options, names),
     remove: (names) => supervisor.setAside(names),
     clearLogs: (names) => names.map((name) => clearLog(options, name)),
@@ -98,6 +111,10 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     subscribe: (listener) => events.subscribe(listener),
     log: (name, stream) => logPosition(options, name, stream),
     followLog: (name, stream, onGrown) => followLog(options, name, stream, onGrown),
+    runStarts: (name) => (supervisor.members.has(name) ? options.runStarts.of(name) : null),
+    usage: () =>
+      usages.of(supervisor.statuses().flatMap(({ name, run, pid }) => (pid === null ? [] : [{ name, run, pid }]))),
+    machine: () => machineReport(options.diskPaths),
     processFacts,
     gpus: async (withinMs) => gpuReport(await options.gpus.refresh(withinMs), supervisor.gpusHeld(), isoAt),
   };

@@ -22,9 +22,12 @@ import type {
   HealthReport,
   IdleOverview,
   LaunchReport,
+  MachineReport,
   PlanReport,
+  RunStart,
   ServiceDetail,
   ServiceStatus,
+  UsageReport,
   WhyReport,
 } from "./daemon.ts";
 
@@ -185,6 +188,10 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     routes: () => get<readonly ExposedRoute[]>("/v1/routes"),
     why: (name: string) => get<WhyReport>(`/v1/services/${encodeURIComponent(name)}/why`),
     launch: (name: string) => get<LaunchReport>(`/v1/services/${encodeURIComponent(name)}/launch`),
+    /** Newest first, as far as the running core has started them. */
+    runStarts: (name: string) => get<readonly RunStart[]>(`/v1/services/${encodeURIComponent(name)}/runs`),
+    usage: () => get<UsageReport>("/v1/usage"),
+    machine: () => get<MachineReport>("/v1/machine"),
     act: (action: Action, words: readonly string[]) => onServices(words, action),
     /** By name, with or without SIG, or number; svcd checks it. */
     signal: (words: readonly string[], signal: string | number) => onServices(words, "signal", { signal }),
@@ -195,6 +202,8 @@ export function control(socketPath: string, options: RequestOptions = {}) {
     runLog: (job: string, run: number, logOptions: JobLogOptions, handlers: StreamHandlers) =>
       stream(socketPath, runLogQuestion(job, run, logOptions), handlers),
     plan: () => get<PlanReport>("/v1/plan"),
+    /** As if this file held this text. */
+    planWith: (file: string, text: string) => post<PlanReport>("/v1/plan/check", { file, text }),
     /** null: everything. */
     apply: (names: readonly string[] | null) =>
       post<PlanReport>("/v1/plan/apply", names === null ? undefined : { names }),

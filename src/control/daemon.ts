@@ -129,6 +129,46 @@ export interface ExposedRoute {
   readonly problem: { readonly what: string; readonly fix: string } | null;
 }
 
+/** What services use now, each with everything that its run has started. */
+export interface UsageReport {
+  /** When it was measured: milliseconds of a clock that only goes forward. */
+  readonly atMs: number;
+  /** Of those that run, sorted by name. */
+  readonly services: readonly {
+    readonly name: string;
+    readonly run: number;
+    /** Processor time of all its processes so far; two reports tell the use between them. */
+    readonly cpuMs: number;
+    readonly memoryBytes: number;
+    readonly processes: number;
+  }[];
+}
+
+export interface MachineReport {
+  readonly host: string;
+  /** Over 1, 5 and 15 minutes. */
+  readonly load: readonly number[];
+  readonly processors: number;
+  /** Of all processors since boot; null: not known here. */
+  readonly cpu: { readonly busyMs: number; readonly allMs: number } | null;
+  /** What the machine has, or what the cgroup that svcd is in allows, if that is less. */
+  readonly memory: { readonly totalBytes: number; readonly usedBytes: number; readonly limit: "machine" | "cgroup" };
+  readonly swap: { readonly totalBytes: number; readonly usedBytes: number };
+  /** That svcd and its services write to, one for each file system. */
+  readonly disks: readonly { readonly path: string; readonly totalBytes: number; readonly freeBytes: number }[];
+  /** How long the machine is up. */
+  readonly upMs: number;
+}
+
+/** Where the output of one run of a service begins in its log. */
+export interface RunStart {
+  readonly run: number;
+  /** ISO 8601 */
+  readonly at: string;
+  /** What `from` of its log takes. */
+  readonly position: number;
+}
+
 export type DaemonEvent =
   | { readonly type: "state"; readonly at: string; readonly before: StateWord; readonly service: ServiceStatus }
   | { readonly type: "removed"; readonly at: string; readonly name: string }
@@ -161,6 +201,8 @@ export interface Daemon extends JobsDaemon {
   launch(name: string): LaunchReport | null;
   /** Reads the files now and says what would change; changes nothing. */
   plan(): Promise<PlanReport>;
+  /** The same as if this file, one of services.d or cron.d, held this text; null: it is no such file. */
+  planWith(file: string, text: string): Promise<PlanReport | null>;
   /** Reads the files now and takes them up: all, or only what concerns these names. */
   apply(names: readonly string[] | null): Promise<PlanReport>;
   /** Takes a service out of supervision until the next apply; refused while it runs. */
@@ -185,6 +227,10 @@ export interface Daemon extends JobsDaemon {
    * call, grown or not. A moment late does no harm: whoever reads looks at the files themselves.
    */
   followLog(name: string, stream: StreamName, onGrown: (position: LogPosition) => void): () => void;
+  /** Newest first, as far as this core has seen them start; null: unknown service. */
+  runStarts(name: string): readonly RunStart[] | null;
+  usage(): UsageReport;
+  machine(): MachineReport;
   /** For /metrics: CPU seconds and resident bytes of a pid, null when it is gone. */
   processFacts(pid: number): { readonly cpuSeconds: number; readonly rssBytes: number } | null;
   /** Looks at the GPUs now, for this long at most; however nvidia-smi fares it answers. */

@@ -18,14 +18,17 @@ import type {
   JobStatus,
   JobWhyReport,
   LaunchReport,
+  MachineReport,
   Numbered,
   PlanReport,
   RunLog,
   RunRecord,
+  RunStart,
   RunStatus,
   Selection,
   ServiceDetail,
   ServiceStatus,
+  UsageReport,
   WhyReport,
 } from "./daemon.ts";
 import type { FakeLog } from "./fake-log.ts";
@@ -293,6 +296,33 @@ export class FakeDaemon implements Daemon {
 
   async plan(): Promise<PlanReport> {
     return EMPTY_PLAN;
+  }
+
+  async planWith(file: string): Promise<PlanReport | null> {
+    return file.endsWith(".yaml") ? { ...EMPTY_PLAN, added: [file] } : null;
+  }
+
+  runStarts(name: string): readonly RunStart[] | null {
+    if (this.service(name) === null) return null;
+    return [{ run: 3, at: "2026-11-02T10:00:00.000Z", position: 1200 }];
+  }
+
+  usage(): UsageReport {
+    const services = this.list.map(({ name, run }) => ({ name, run, cpuMs: 1500, memoryBytes: 4096, processes: 2 }));
+    return { atMs: 1_000, services };
+  }
+
+  machine(): MachineReport {
+    return {
+      host: "box",
+      load: [0.5, 0.4, 0.3],
+      processors: 4,
+      cpu: { busyMs: 1, allMs: 10 },
+      memory: { totalBytes: 1000, usedBytes: 400, limit: "machine" },
+      swap: { totalBytes: 0, usedBytes: 0 },
+      disks: [{ path: "/", totalBytes: 100, freeBytes: 40 }],
+      upMs: 5_000,
+    };
   }
 
   async apply(names: readonly string[] | null): Promise<PlanReport> {

@@ -80,6 +80,13 @@ export const ROUTES: readonly Route[] = [
     TEXT,
     logs,
   ),
+  get(
+    "/v1/services/{name}/runs",
+    "Where the output of the last runs of a service begins in its log, newest first, as far as this core has started them.",
+    wire.NoQuery,
+    json(wire.RunStarts),
+    ({ name, house }) => ok(house.daemon.runStarts(name) ?? unknownService(house, name)),
+  ),
   action("start", "Starts services; those that run go on."),
   action("stop", "Stops services, in reverse order of their dependencies."),
   action("restart", "Stops and starts services."),
@@ -135,6 +142,13 @@ export const ROUTES: readonly Route[] = [
     async ({ house }) => ok(await house.daemon.plan()),
   ),
   post(
+    "/v1/plan/check",
+    "What would change if a file held this text, and the mistakes; changes nothing.",
+    wire.PlanCheckBody,
+    json(wire.PlanReport),
+    async ({ house, body }) => ok((await house.daemon.planWith(body.file, body.text)) ?? noPlanFile(body.file)),
+  ),
+  post(
     "/v1/plan/apply",
     "Takes up the files: all, or what concerns the names.",
     wire.ApplyBody,
@@ -183,6 +197,20 @@ export const ROUTES: readonly Route[] = [
     ({ house }) =>
       // The answer first: the process that would send it is about to end.
       accepted("the core is started again; services are not touched", () => house.daemon.restartCore()),
+  ),
+  get(
+    "/v1/usage",
+    "What services use now, each with all processes of its run; measured when asked, and shared for a second.",
+    wire.NoQuery,
+    json(wire.UsageReport),
+    ({ house }) => ok(house.daemon.usage()),
+  ),
+  get(
+    "/v1/machine",
+    "The machine: load, memory, disks that svcd and its services write to.",
+    wire.NoQuery,
+    json(wire.MachineReport),
+    ({ house }) => ok(house.daemon.machine()),
   ),
   get("/metrics", "Facts in Prometheus' text format.", wire.NoQuery, TEXT, async ({ house }) => ({
     is: "text",
@@ -372,4 +400,9 @@ function events({ house, query, lastEventId }: Asked<v.InferOutput<typeof wire.E
     return streamEvents(house.daemon, lastEventId ?? query.since ?? null, out, house.patience.events);
   };
   return { is: "stream", run };
+}
+
+function noPlanFile(file: string): never {
+  const what = `“${printable(file)}” is no file of services.d or cron.d`;
+  throw new Refusal(400, "no_plan_file", what, "give the path of such a file; `svctl avail` lists them");
 }

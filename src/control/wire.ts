@@ -218,6 +218,48 @@ export const ExposedRoute = v.object({
 
 export const ExposedRoutes = v.array(ExposedRoute);
 
+export const UsageReport = v.object({
+  atMs: v.pipe(v.number(), v.description("when it was measured, on a clock that only goes forward")),
+  services: v.array(
+    v.object({
+      name: v.string(),
+      run: v.number(),
+      cpuMs: count("processor time of all processes of the run so far; two reports tell the use between them"),
+      memoryBytes: count("resident memory of all processes of the run"),
+      processes: v.number(),
+    }),
+  ),
+});
+
+export const MachineReport = v.object({
+  host: v.string(),
+  load: v.pipe(v.array(v.number()), v.description("over 1, 5 and 15 minutes")),
+  processors: v.number(),
+  cpu: v.pipe(
+    v.nullable(v.object({ busyMs: v.number(), allMs: v.number() })),
+    v.description("of all processors since boot; null: not known"),
+  ),
+  memory: v.object({
+    totalBytes: v.number(),
+    usedBytes: v.number(),
+    limit: v.pipe(
+      v.picklist(["machine", "cgroup"]),
+      v.description("cgroup: the container that svcd is in allows less than the machine has"),
+    ),
+  }),
+  swap: v.object({ totalBytes: v.number(), usedBytes: v.number() }),
+  disks: v.array(v.object({ path: v.string(), totalBytes: v.number(), freeBytes: v.number() })),
+  upMs: count("how long the machine is up"),
+});
+
+export const RunStarts = v.array(
+  v.object({
+    run: v.number(),
+    at: moment("when it was started"),
+    position: count("of its first byte in the log: what `from` takes"),
+  }),
+);
+
 export const DaemonEvent = v.variant("type", [
   v.object({ type: v.literal("state"), at: v.string(), before: StateWord, service: ServiceStatus }),
   v.object({ type: v.literal("removed"), at: v.string(), name: v.string() }),
@@ -269,6 +311,9 @@ export const SCHEMAS = {
   GpuDevice,
   GpuLease,
   GpuHolder,
+  UsageReport,
+  MachineReport,
+  RunStarts,
   DaemonEvent,
   Accepted,
   Failure,
@@ -297,6 +342,11 @@ export const SignalBody = v.strictObject({
 
 export const ApplyBody = v.strictObject({
   names: v.optional(names("take up only what concerns these; without it everything")),
+});
+
+export const PlanCheckBody = v.strictObject({
+  file: text("path of a file in services.d or cron.d, or its name for one in services.d; it need not exist"),
+  text: text("what it would hold"),
 });
 
 export const NoQuery = v.strictObject({});
@@ -360,6 +410,9 @@ export type WireAgreesWithDaemon = AllTrue<
     Agrees<typeof RunRecord, daemon.RunRecord>,
     Agrees<typeof RunAnswer, daemon.RunAnswer>,
     Agrees<typeof GpuReport, daemon.GpuReport>,
+    Agrees<typeof UsageReport, daemon.UsageReport>,
+    Agrees<typeof MachineReport, daemon.MachineReport>,
+    Agrees<typeof RunStarts, readonly daemon.RunStart[]>,
     Agrees<typeof DaemonEvent, daemon.DaemonEvent>,
     Agrees<typeof Failure, ErrorBody>,
   ]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MACHINE } from "../plan/testing.ts";
-import { PlanSource, thisMachine } from "./plan-source.ts";
+import { PlanSource, thisMachine, withText } from "./plan-source.ts";
 
 const DAILY = 'schedule: "@daily"\ncommand: x\n';
 
@@ -70,4 +70,20 @@ test("jobs that name no time zone have that of the machine", () => {
   const { timezone, account } = thisMachine();
   assert.equal(timezone, new Intl.DateTimeFormat().resolvedOptions().timeZone);
   assert.equal(account.isRoot, process.geteuid?.() === 0);
+});
+
+test("a text can be looked at as if it stood in a file of services.d or cron.d", () => {
+  const places = { services: "/r/services.d", cron: "/r/cron.d", settings: "/r/svcd.yaml" };
+  const now = snapshot({ "web.yaml": "command: x" }, { daily: "@daily y\n" });
+  const names = (file: string, text: string) => {
+    const changed = withText(now, places, file, text);
+    if (changed === null) return null;
+    const { services, jobs, mistakes } = sourceOf().planOf(changed);
+    return [...services.keys(), ...jobs.keys(), ...mistakes.map(({ line, column }) => `${line}:${column}`)];
+  };
+  assert.deepEqual(names("db.yaml", "command: z")?.slice(0, 2), ["db", "web"]);
+  assert.deepEqual(names("/r/services.d/web.yaml", "comand: x")?.slice(-1), ["1:1"]);
+  assert.equal(names("/r/cron.d/new.yaml", DAILY)?.includes("new"), true);
+  assert.equal(names("/etc/passwd", "x"), null);
+  assert.equal(names("/r/services.d/../passwd.yaml", "x"), null);
 });

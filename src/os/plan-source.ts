@@ -4,6 +4,7 @@
  */
 import { basename, dirname } from "node:path";
 import { jobFileKind } from "../plan/cron-directory.ts";
+import { isServiceFile } from "../plan/directory.ts";
 import type { Mistake } from "../plan/mistake.ts";
 import type { DaemonSettings, Plan } from "../plan/plan.ts";
 import { type KnownFiles, type Machine, type PlanFile, readPlan } from "../plan/read.ts";
@@ -50,6 +51,30 @@ export class PlanSource {
     }
     return { ...plan, daemon, brokenFiles, mistakes: [...found, ...plan.mistakes] };
   }
+}
+
+/**
+ * As if this file held this text. A bare name is one of services.d. null: it is no file that is read.
+ */
+export function withText(
+  snapshot: ConfigSnapshot,
+  { services, cron }: ConfigPlaces,
+  file: string,
+  text: string,
+): ConfigSnapshot | null {
+  const path = file.includes("/") ? file : `${services}/${file}`;
+  const name = basename(path);
+  const changed = { path, text };
+  const problems = snapshot.problems.filter((problem) => problem.file !== path);
+  const replaced = (files: readonly ConfigFile[] | null): ConfigFile[] =>
+    [...(files ?? []).filter((other) => other.path !== path), changed].sort((a, b) => (a.path < b.path ? -1 : 1));
+  if (dirname(path) === services && isServiceFile(name)) {
+    return { ...snapshot, problems, files: replaced(snapshot.files) };
+  }
+  if (dirname(path) === cron && jobFileKind(name) !== null) {
+    return { ...snapshot, problems, jobs: replaced(snapshot.jobs) };
+  }
+  return null;
 }
 
 /** The zone is asked anew by each core; one that is changed meanwhile counts from the next core on. */

@@ -28,6 +28,8 @@ export interface ProberOptions {
   readonly onResult: (service: string, run: RunNumber, result: ProbeResult) => void;
   /** A file that lives as long as the runs do, for what log checks must remember. */
   readonly marksFile: string;
+  /** Just before a run is spawned. */
+  readonly onBegan?: (service: Service, run: RunNumber) => void;
 }
 
 /** One run that is being probed. */
@@ -58,6 +60,7 @@ export class LinuxProber implements Prober {
 
   /** To be called just before a run is spawned: what its logs hold until now is not its output. */
   began(service: Service, run: RunNumber): void {
+    this.#options.onBegan?.(service, run);
     if (service.check?.kind !== "log") return;
     const from: Partial<Record<StreamName, LogMark>> = {};
     for (const stream of streamsOf(service)) from[stream] = markEnd(this.#options.logPath(service.name, stream));
