@@ -34,9 +34,29 @@ const PROGRAMS = [
   ["src/provisioning/main.ts", "provision"],
   ["src/gateway.ts", "gateway"],
   ["src/tunnels.ts", "tunnels"],
+  ["src/tui/main.ts", "tui"], // What `svctl tui` loads, and no other command.
 ];
 
 const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';
+
+/** svctl finds the terminal UI beside itself. */
+const BESIDE = {
+  name: "beside",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/tui\/main\.ts$/ }, () => ({ path: "./tui.js", external: true }));
+  },
+};
+
+/** blessed loads all its widgets by name when its front door is used; one of its files does that for the width of a tab. */
+const ONLY_THE_SCREEN = {
+  name: "only-the-screen",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\.\/$/ }, ({ importer }) =>
+      importer.endsWith("/blessed/lib/unicode.js") ? { path: "blessed", namespace: "no-widgets" } : null,
+    );
+    onLoad({ filter: /.*/, namespace: "no-widgets" }, () => ({ contents: "exports.screen = {};", loader: "js" }));
+  },
+};
 
 const startedAt = new Date(); // What is edited from now on is newer than this build.
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
@@ -93,6 +113,9 @@ async function bundle(source, name) {
         "import.meta.filename": "__filename",
         "import.meta.url": "__fileUrl", // node-cron asks for it as soon as it is loaded.
       },
+      // A part of svctl in a file of its own: svctl.js runs from its compiled form, where only `require` works.
+      supported: { "dynamic-import": false },
+      plugins: [BESIDE, ONLY_THE_SCREEN],
       ...(name === "svcd" ? {} : { banner: { js: FILE_URL } }),
       minifyWhitespace: true, // Names stay, for the stack of a bug.
       lineLimit: 120,

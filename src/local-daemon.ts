@@ -108,6 +108,7 @@ export function localDaemon(options: LocalDaemonOptions): Daemon {
     },
     eventsSince: (id) => events.since(id),
     lastEventId: () => events.lastId(),
+    oldestEventId: () => events.oldestId(),
     subscribe: (listener) => events.subscribe(listener),
     log: (name, stream) => logPosition(options, name, stream),
     followLog: (name, stream, onGrown) => followLog(options, name, stream, onGrown),

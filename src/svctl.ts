@@ -5,6 +5,7 @@
 import { existsSync, fstatSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { extname, join, resolve } from "node:path";
+import type { ReadStream, WriteStream } from "node:tty";
 import type { Screen, World } from "./cli/call.ts";
 import { StandardInput } from "./cli/input.ts";
 import { main } from "./cli/main.ts";
@@ -33,11 +34,22 @@ const world: World = {
     process.once("SIGINT", then); // A second Ctrl-C ends svctl, whatever it is busy with.
     return () => process.off("SIGINT", then);
   },
+  tui: () => import("./tui/main.ts"),
+  terminal: () => ({ input: process.stdin as ReadStream, output: patient(process.stdout as WriteStream) }),
 };
 
 void main(process.argv.slice(2), world).then((exitCode) => {
   process.exitCode = exitCode;
 });
+
+/**
+ * Node waits for terminals, so one that is stopped (Ctrl-S, a dead line) would hold up everything, its own end included. Node has
+ * opened it for itself, so nobody else's is changed.
+ */
+function patient(output: WriteStream): WriteStream {
+  (output as { _handle?: { setBlocking?: (on: boolean) => void } })._handle?.setBlocking?.(false);
+  return output;
+}
 
 /**
  * Node makes its streams when they are first asked for, and 2 ms later they are there: words to a pipe or a file do without.

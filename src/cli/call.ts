@@ -2,6 +2,7 @@
  * One call of svctl: what was asked, of which svcd, and where the answer goes. Commands know the world only through this.
  */
 
+import type { ReadStream, WriteStream } from "node:tty";
 import { type Places, places } from "../places.ts";
 import type { lintJobFile } from "../plan/job-lint.ts";
 import type { Ink } from "./colour.ts";
@@ -42,6 +43,10 @@ export interface World {
   absolute(path: string): string;
   /** From here until the returned function is called, Ctrl-C calls `then` instead of ending svctl. */
   onInterrupt(then: () => void): () => void;
+  /** The terminal UI: another file, loaded when it is asked for. */
+  tui(): Promise<typeof import("../tui/main.ts")>;
+  /** The terminal itself, for whoever draws on it. */
+  terminal(): { readonly input: ReadStream; readonly output: WriteStream };
 }
 
 export interface Call extends CommandLine {

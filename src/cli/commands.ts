@@ -23,6 +23,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./status.ts"),
   },
   {
+    name: "tui",
+    usage: "",
+    summary: "watch and steer services, jobs and logs on the whole terminal",
+    options: [],
+    words: [0, 0],
+    completes: null,
+    load: () => import("./tui.ts"),
+  },
+  {
     name: "why",
     usage: "NAME…",
     summary: "why a service or job is as it is: evidence, last lines, what happens next, what you can do",

@@ -2,6 +2,7 @@
  * For tests: an svcd that says what the test tells it, over HTTP on a Unix socket, and a svctl that runs in this process
  * against it with a screen of the test's making.
  */
+import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -337,6 +338,8 @@ export function running(
       interrupts.add(then);
       return () => interrupts.delete(then);
     },
+    tui: () => assert.fail("no test draws on this terminal"),
+    terminal: () => assert.fail("there is none"),
   };
   const argv = typeof words === "string" ? words.split(" ").filter((word) => word !== "") : words;
   const done = main(argv, world).then((exitCode) => ({ exitCode, stdout: written.out, stderr: written.err }));

@@ -13,7 +13,7 @@ export interface HeardEvent {
 }
 
 export interface EventOptions {
-  /** The last id that was seen; null: whatever comes from now on. */
+  /** The last id that was seen; null: whatever comes from now on; "oldest": what is kept of before, too. */
   readonly since: string | null;
   /** How long to try to reach svcd, at the start and each time it was lost. Default: for ever. */
   readonly patienceMs?: number;

@@ -219,6 +219,8 @@ export interface Daemon extends JobsDaemon {
   eventsSince(lastId: string): readonly Numbered[] | null;
   /** What `eventsSince` accepts to get whatever comes from now on. */
   lastEventId(): string;
+  /** The same for all that are kept. */
+  oldestEventId(): string;
   subscribe(listener: (event: Numbered) => void): () => void;
   /** null: unknown service or its output is discarded. */
   log(name: string, stream: StreamName): LogPosition | null;

@@ -28,6 +28,11 @@ export class EventLog {
     return `${this.#epoch}-${this.#last}`;
   }
 
+  /** What `since` accepts to get all that are kept. */
+  oldestId(): string {
+    return `${this.#epoch}-${Math.max(0, this.#last - KEPT)}`;
+  }
+
   /** null: they are no longer kept, or the id is not one of ours. */
   since(id: string): readonly Numbered[] | null {
     const [epoch, text] = splitId(id);

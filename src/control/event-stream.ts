@@ -20,9 +20,9 @@ export interface EventPatience {
 
 export const EVENT_PATIENCE: EventPatience = { heartbeatMs: 15_000, unreadMs: 60_000, noticeMs: 1_000 };
 
-export type EventSource = Pick<Daemon, "eventsSince" | "lastEventId" | "subscribe">;
+export type EventSource = Pick<Daemon, "eventsSince" | "lastEventId" | "oldestEventId" | "subscribe">;
 
-/** `since` null: whatever comes from now on. Ends when the client is gone or `stop` is called. */
+/** `since` null: whatever comes from now on; "oldest": all that is kept, too. Ends when the client is gone or `stop` is called. */
 export function streamEvents(
   source: EventSource,
   since: string | null,
@@ -50,7 +50,7 @@ class EventStream {
     this.#source = source;
     this.#out = out;
     this.#patience = patience;
-    this.#place = since ?? source.lastEventId();
+    this.#place = since === "oldest" ? source.oldestEventId() : (since ?? source.lastEventId());
     // Without an event a client would have no id to come back with.
     this.#write(`: events of svcd\nid: ${oneLine(this.#place)}\n\n`);
     const unsubscribe = source.subscribe(() => this.#sendSoon());

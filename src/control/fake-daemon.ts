@@ -358,6 +358,10 @@ export class FakeDaemon implements Daemon {
     return `${this.epoch}-${this.#count}`;
   }
 
+  oldestEventId(): string {
+    return `${this.epoch}-${this.#count - this.#events.length}`;
+  }
+
   subscribe(listener: (event: Numbered) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -376,7 +376,11 @@ export const LogsQuery = v.strictObject({
 });
 
 export const EventsQuery = v.strictObject({
-  since: v.optional(text("the last id that was seen; the Last-Event-ID header says the same and comes first")),
+  since: v.optional(
+    text(
+      "the last id that was seen, or `oldest` for all that are kept; the Last-Event-ID header says the same and comes first",
+    ),
+  ),
 });
 
 // The compiler's part: a difference to `daemon.ts` is an error here.
