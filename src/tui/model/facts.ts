@@ -15,7 +15,8 @@ const LOADS_KEPT = 120;
 export function keepingPlaces(before: Model, after: Model): Model {
   let lists = after.lists;
   for (const view of ["services", "jobs", "events"] as const satisfies readonly ViewName[]) {
-    if (before.lists[view] === after.lists[view] && !isConcerned(view, before, after)) continue;
+    const isSame = before.lists[view] === after.lists[view] && !isConcerned(view, before, after);
+    if (isSame && (after.view !== view || listRows(before) === listRows(after))) continue;
     const place = kept(after.lists[view], itemsOf(before, view), itemsOf(after, view), listRows(after));
     if (place !== after.lists[view]) lists = { ...lists, [view]: place };
   }
@@ -73,7 +74,8 @@ export function withPast(model: Model, past: readonly { readonly id: string; rea
   return { ...model, events: [...model.events, ...older].slice(0, MOST_EVENTS) };
 }
 
-function withService(model: Model, service: ServiceStatus): Model {
+function withService(before: Model, service: ServiceStatus): Model {
+  const model = { ...before, heardAt: new Map([...before.heardAt, [service.name, before.now]]) };
   const at = model.services.findIndex(({ name }) => name === service.name);
   if (at !== -1) return { ...model, services: model.services.with(at, service) };
   const services = [...model.services, service].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -107,7 +109,7 @@ export function lineOf(id: string, event: DaemonEvent): EventLine | null {
       const { service, before } = event;
       const isSame = before === service.state;
       if (isSame && service.phase === null) return null; // Health and such: told in the list.
-      const text = isSame ? `${service.state}: ${service.phase}` : `${before} → ${service.state}: ${service.why}`;
+      const text = isSame ? `${service.state}: ${service.phase}` : `→ ${service.state}: ${service.why}`;
       const weight = isProblem(service)
         ? service.state === "FATAL"
           ? "bad"

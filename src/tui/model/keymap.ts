@@ -106,7 +106,7 @@ export const BINDINGS: readonly Binding[] = [
   { action: "sort restarts", keys: ["F"], in: "list", says: "sort by restarts" },
 
   { action: "scroll up", keys: ["k", "up"], in: "page", says: "up" },
-  { action: "scroll down", keys: ["j", "down"], in: "page", says: "down", short: "down" },
+  { action: "scroll down", keys: ["j", "down"], in: "page", says: "down" },
   { action: "page up", keys: ["pageup", "C-b", "C-u"], in: "page", says: "a page up" },
   { action: "page down", keys: ["pagedown", "C-f", "C-d", " "], in: "page", says: "a page down" },
   { action: "top", keys: ["g", "home"], in: "page", says: "to the beginning" },

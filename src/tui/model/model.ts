@@ -183,6 +183,8 @@ export interface Model {
 
   readonly health: HealthReport | null;
   readonly services: readonly ServiceStatus[];
+  /** When a service was told of last: “in 54s” counts from there. */
+  readonly heardAt: ReadonlyMap<string, number>;
   readonly jobs: readonly JobStatus[];
   readonly mistakes: number;
   readonly troubles: number;
@@ -260,6 +262,7 @@ export function firstModel(around: Surroundings): Model {
     pending: new Map(),
     health: null,
     services: [],
+    heardAt: new Map(),
     jobs: [],
     mistakes: 0,
     troubles: 0,

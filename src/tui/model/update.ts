@@ -40,7 +40,8 @@ function step(model: Model, message: Message, keymap: Keymap): Outcome {
       return connected(model, message.isThere);
     case "everything": {
       const { health, services, jobs, mistakes, troubles } = message;
-      return [{ ...model, connection: "there", health, services, jobs, mistakes, troubles }, []];
+      const heardAt = new Map(services.map(({ name }) => [name, model.now]));
+      return [{ ...model, connection: "there", health, services, heardAt, jobs, mistakes, troubles }, []];
     }
     case "sample":
       return [withSample(model, message.machine, message.usage), []];

@@ -3,7 +3,7 @@ import type { ServiceStatus } from "../../control/daemon.ts";
 import type { Model } from "../model/model.ts";
 import { inkOfState, type Looks } from "./looks.ts";
 import { type PageLine, PageWriter } from "./page.ts";
-import { inkOf } from "./services.ts";
+import { inkOf, nextOf } from "./services.ts";
 import { calendar, counted, percent, size, span, timeOfDay } from "./words.ts";
 import { asYaml } from "./yaml-text.ts";
 
@@ -22,7 +22,7 @@ export function whyPage(model: Model, name: string, columns: number, looks: Look
   );
   page.fact("why", status.why);
   if (status.phase !== null) page.fact("phase", status.phase, "busy");
-  page.fact("next", why?.next ?? status.next);
+  page.fact("next", nextOf(status, model));
   if (usage !== undefined) {
     const cpu = usage.cpuPercent === null ? "" : `${percent(usage.cpuPercent)} of a processor, `;
     page.fact(
@@ -126,7 +126,13 @@ export function configPage(definition: unknown, columns: number, looks: Looks): 
     page.text("asking svcd …", "dim");
     return page.lines;
   }
-  for (const line of asYaml(definition)) {
+  const {
+    source: _source,
+    lines: _lines,
+    replica: _replica,
+    ...shown
+  } = definition as Readonly<Record<string, unknown>>;
+  for (const line of asYaml(shown)) {
     const [, indent = "", key = "", value = ""] = /^( *(?:- )?)([\w.@-]+:)?(.*)$/.exec(line) ?? [];
     page.line({ text: ` ${indent}` }, { text: key, attr: looks.ink.key }, { text: value });
   }

@@ -1,6 +1,6 @@
 /** What stands around every view: the line above with the machine and its problems, the tabs, and the keys that matter now. */
 import { isProblem, jobFailed } from "../model/items.ts";
-import { type Binding, bindingsNow, type Keymap, keyLabel } from "../model/keymap.ts";
+import { type Binding, bindingsNow, hasPane, type Keymap, keyLabel } from "../model/keymap.ts";
 import type { Model } from "../model/model.ts";
 import { cut, width } from "../text/columns.ts";
 import { inkOfShare } from "./bars.ts";
@@ -70,7 +70,8 @@ export function drawTabs(canvas: Canvas, model: Model, { ink }: Looks): void {
     end = canvas.put(row, column, text, view === model.view ? ink.tab : ink.dim);
   }
   const right = state(model);
-  if (right !== "") canvas.put(row, Math.max(end + 1, model.columns - width(right) - 1), right, ink.dim);
+  const at = model.columns - width(right) - 1;
+  if (at > end) canvas.put(row, at, right, ink.dim);
 }
 
 function state(model: Model): string {
@@ -134,6 +135,7 @@ export function footerKeys(model: Model, keymap: Keymap): readonly { readonly ke
 }
 
 /** In a log the keys of the service work too; those of the log are told. */
-function isBeside({ in: place }: Binding, model: Model): boolean {
+function isBeside({ in: place, action }: Binding, model: Model): boolean {
+  if (action === "zoom" && !hasPane(model)) return true;
   return model.focus === "pane" && place === "services";
 }

@@ -8,7 +8,7 @@ import { drawEmpty, drawTitles } from "./list.ts";
 import type { InkName, Looks } from "./looks.ts";
 import { spinnerOf } from "./services.ts";
 import { BEFORE_NAME, jobColumns } from "./titles.ts";
-import { calendar, span, until } from "./words.ts";
+import { calendar, roughlyUntil, span } from "./words.ts";
 
 export function drawJobs(canvas: Canvas, box: Box, model: Model, looks: Looks): void {
   const columns = jobColumns(box.columns, model);
@@ -70,7 +70,7 @@ function cellsOf(title: string, job: JobStatus, wide: number, model: Model, look
       if (job.runs.length > 0) return words(job.state.toLowerCase(), "busy");
       if (job.paused) return words("paused", "warn");
       if (job.next === null) return words("never", "dim");
-      return words(`${calendar(job.next, model.now)} ${until(job.next, model.now)}`, "text");
+      return words(`${calendar(job.next, model.now)} ${roughlyUntil(job.next, model.now)}`, "text");
     }
     case "LAST": {
       if (job.last === null) return words("not yet", "dim");

@@ -63,9 +63,9 @@ export function layout(model: Model): Layout {
   };
 }
 
-/** Rows of items: the list without its titles. */
+/** Rows of items: the list without its titles. Also while the pane has all the room, because the list comes back. */
 export function listRows(model: Model): number {
-  return Math.max(1, (layout(model).list?.rows ?? 1) - 1);
+  return Math.max(1, (layout(model.isFull ? { ...model, isFull: false } : model).list?.rows ?? 1) - 1);
 }
 
 export function paneRows(model: Model): number {

@@ -54,7 +54,7 @@ export function machinePage(model: Model, columns: number, looks: Looks): PageLi
       attr: ink.busy,
     },
     { text: `        ${load.map((one) => one.toFixed(2)).join("  ")}`, attr: ink.text },
-    { text: "  over 1, 5, 15 minutes", attr: ink.dim },
+    { text: columns < 90 ? "" : "  over 1, 5, 15 minutes", attr: ink.dim },
   );
   page.fact("up", span(machine.upMs), "text", LABEL);
 

@@ -75,6 +75,7 @@ const PLACE_TITLES: Readonly<Record<Place, string>> = {
 
 export function helpLines(model: Model, keymap: Keymap, { ink }: Looks): Piece[][] {
   const now = bindingsNow(keymap, model);
+  const wide = Math.min(26, Math.max(...now.map((binding) => width(labelsOf(binding, model.hasUnicode)))));
   return placesNow(model).flatMap((place, index): Piece[][] => {
     const bindings = now.filter((binding) => binding.in === place);
     if (bindings.length === 0) return [];
@@ -82,7 +83,7 @@ export function helpLines(model: Model, keymap: Keymap, { ink }: Looks): Piece[]
       ...(index === 0 ? [] : [[]]),
       [{ text: PLACE_TITLES[place], attr: ink.title }],
       ...bindings.map((binding): Piece[] => [
-        { text: padded(labelsOf(binding, model.hasUnicode), 16), attr: ink.key },
+        { text: padded(labelsOf(binding, model.hasUnicode), wide), attr: ink.key },
         { text: ` ${binding.says}`, attr: binding.acts && model.isReadOnly ? ink.dim : ink.text },
       ]),
     ];

@@ -65,7 +65,7 @@ export function drawPage(
   }
   const below = lines.length - top - box.rows;
   if (below > 0) {
-    const text = ` ${signs.descending} ${below} more `;
+    const text = `  ${signs.descending} ${below} more `;
     canvas.put(box.top + box.rows - 1, box.left + box.columns - text.length - 1, cut(text, box.columns), ink.dim);
   }
 }

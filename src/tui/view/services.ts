@@ -8,7 +8,7 @@ import type { Box, Canvas, Piece } from "./canvas.ts";
 import { drawEmpty, drawTitles } from "./list.ts";
 import { type InkName, inkOfState, type Looks } from "./looks.ts";
 import { BEFORE_NAME, type Column, serviceColumns } from "./titles.ts";
-import { counted, percent, size, span } from "./words.ts";
+import { after, counted, percent, size, span } from "./words.ts";
 
 export function drawServices(canvas: Canvas, box: Box, model: Model, looks: Looks): void {
   const columns = serviceColumns(box.columns, model);
@@ -62,7 +62,7 @@ function drawRow(
   for (const column of columns) {
     const cell = cellOf(column.title, service, model, looks);
     if (!isCalm && column.title === (state === "RUNNING" ? "PID" : "RST")) {
-      canvas.putAll(row, at, reasonOf(service, end - at, looks), end - at);
+      canvas.putAll(row, at, reasonOf(service, model, end - at, looks), end - at);
       return;
     }
     const text = cut(cell.text, column.columns, signs.more);
@@ -114,8 +114,9 @@ function cellOf(
 }
 
 /** What stands in the way, or comes next; with a bar where a start tells how far it is. */
-function reasonOf(service: ServiceStatus, room: number, looks: Looks): Piece[] {
-  const { state, why, next, phase, health, restarts } = service;
+function reasonOf(service: ServiceStatus, model: Model, room: number, looks: Looks): Piece[] {
+  const { state, why, phase, health, restarts } = service;
+  const next = nextOf(service, model);
   const { ink, signs } = looks;
   if (state === "STARTING" || (state === "RUNNING" && health === "starting")) {
     const text = phase ?? why;
@@ -129,6 +130,10 @@ function reasonOf(service: ServiceStatus, room: number, looks: Looks): Piece[] {
   const tries = restarts > 0 && state === "BACKOFF" ? `${counted(restarts, "restart")}; ` : "";
   const tail = state === "BACKOFF" || state === "WAITING" || state === "FATAL" ? `; ${next}` : "";
   return [{ text: cut(`${tries}${why}${tail}`, room, signs.more), attr: isProblem(service) ? ink[loud] : ink.dim }];
+}
+
+export function nextOf({ name, next }: ServiceStatus, { heardAt, now }: Model): string {
+  return after(next, now - (heardAt.get(name) ?? now));
 }
 
 export function inkOf(service: ServiceStatus): InkName {

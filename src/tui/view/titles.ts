@@ -39,7 +39,7 @@ export function serviceColumns(width: number, model: Model): readonly Column[] {
     fixed.push(column);
     used += column.columns + 1;
   }
-  return width - used >= 12 ? [...fixed, { title: "WHY", columns: width - used }] : fixed;
+  return width - used >= 12 ? [...fixed, { title: "NOTE", columns: width - used }] : fixed;
 }
 
 export function jobColumns(width: number, model: Model): readonly Column[] {

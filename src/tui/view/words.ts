@@ -60,6 +60,22 @@ export function until(iso: string, now: number): string {
   return ms <= 0 ? "now" : `in ${span(ms)}`;
 }
 
+/** The largest unit only: `in 7h`, where there is little room. */
+export function roughlyUntil(iso: string, now: number): string {
+  return until(iso, now).replace(/^(in \d+[dhm]).+$/, "$1");
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: HOUR_MS, d: DAY_MS };
+
+/** “retrying in 54s”, so many milliseconds after it was said. */
+export function after(sentence: string, passedMs: number): string {
+  return sentence.replace(/\bin ((?:\d+(?:\.\d+)?(?:ms|s|m|h|d) ?)+)/, (whole, words: string) => {
+    let ms = -passedMs;
+    for (const [, value, unit] of words.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) ms += Number(value) * UNIT_MS[unit!]!;
+    return ms < 1_000 ? "now" : `in ${span(ms)}${whole.endsWith(" ") ? " " : ""}`;
+  });
+}
+
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
