@@ -29,6 +29,7 @@ needs python3 python3
 needs openssl openssl
 needs ss iproute2
 needs pgrep procps
+needs tmux tmux
 if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   say "installing the Debian packages that tests use:$missing (up to a minute)"
   # shellcheck disable=SC2086 # A list of words.

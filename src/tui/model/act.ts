@@ -1,6 +1,7 @@
 /** What an action does, once it is known which: the other end of the keymap and of the palette. */
 import { layout, listRows, paneRows } from "../view/layout.ts";
 import { THEMES } from "../view/looks.ts";
+import { addressOf } from "./address.ts";
 import { question } from "./blast.ts";
 import type { Command, Deed } from "./command.ts";
 import { isProblem, itemsOf, moved, servicesShown, subjects } from "./items.ts";
@@ -69,6 +70,8 @@ export function act(model: Model, binding: Binding): Outcome {
       return pane(model, "runs");
     case "edit":
       return edit(model);
+    case "address":
+      return address(model);
     case "problem":
       return problem(model);
     case "go":
@@ -174,6 +177,16 @@ function edit(model: Model): Outcome {
   if (status === undefined) return nothing(model);
   if (!model.canEdit) return said(model, "no editor can be opened in this session; use svctl on the machine", "bad");
   return [model, [{ do: "edit", file: status.file.path, line: status.file.line, subject: status.name }]];
+}
+
+function address(model: Model): Outcome {
+  const { chosen: name } = model.lists.services;
+  const url = addressOf(model.details.get(name ?? ""));
+  if (url === null) return said(model, `${name ?? "nothing"}: its file does not say where it can be reached`, "quiet");
+  return [
+    { ...model, notice: notice(model, `${url} sent to the clipboard (OSC 52)`, "good") },
+    [{ do: "copy", text: url }],
+  ];
 }
 
 function problem(model: Model): Outcome {

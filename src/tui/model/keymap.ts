@@ -49,6 +49,7 @@ export const BINDINGS: readonly Binding[] = [
     acts: true,
   },
   { action: "clear", keys: ["D"], in: "services", says: "empty its log files", acts: true },
+  { action: "address", keys: ["w"], in: "services", says: "copy its address (OSC 52), and say it" },
   { action: "problem", keys: ["!"], in: "services", says: "go to the next problem" },
 
   {

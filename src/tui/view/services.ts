@@ -1,5 +1,6 @@
 /** The list of services: one line each. Where nothing is wrong, figures; where something is, what it is. */
-import type { ServiceDetail, ServiceStatus } from "../../control/daemon.ts";
+import type { ServiceStatus } from "../../control/daemon.ts";
+import { portOf } from "../model/address.ts";
 import { isProblem, servicesShown } from "../model/items.ts";
 import type { Model } from "../model/model.ts";
 import { cut, padded, paddedLeft } from "../text/columns.ts";
@@ -144,19 +145,4 @@ export function inkOf(service: ServiceStatus): InkName {
 
 export function spinnerOf(model: Model, { signs }: Looks): string {
   return signs.spinner[Math.floor(model.now / 200) % signs.spinner.length]!;
-}
-
-/** Where it can be reached, as far as its file says. */
-export function portOf(detail: ServiceDetail | undefined): string | null {
-  const definition = detail?.definition as
-    | {
-        readonly expose?: unknown;
-        readonly check?: { readonly kind: string; readonly url?: string; readonly address?: string } | null;
-      }
-    | undefined;
-  const expose = definition?.expose as { readonly port?: unknown } | null | undefined;
-  if (typeof expose?.port === "number") return String(expose.port);
-  const check = definition?.check;
-  const address = check?.kind === "http" ? (/^\w+:\/\/[^/]*/.exec(check.url ?? "")?.[0] ?? "") : (check?.address ?? "");
-  return /:(\d{1,5})$/.exec(address)?.[1] ?? null;
 }

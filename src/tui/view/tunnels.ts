@@ -1,9 +1,10 @@
 /** Where services can be reached: their ports, and what of them is opened to the outside. */
+
+import { portOf } from "../model/address.ts";
 import type { Model } from "../model/model.ts";
 import { cut, padded } from "../text/columns.ts";
 import { inkOfState, type Looks } from "./looks.ts";
 import { type PageLine, PageWriter } from "./page.ts";
-import { portOf } from "./services.ts";
 
 interface Doors {
   readonly expose?: {
