@@ -4,7 +4,7 @@ import { TerminalText } from "../text/terminal-text.ts";
 import { listRows } from "../view/layout.ts";
 import type { Command } from "./command.ts";
 import { isProblem, itemsOf, kept } from "./items.ts";
-import { keyOf, withLog } from "./logs.ts";
+import { PART, withLog } from "./logs.ts";
 import type { EventLine, Model, Usage, ViewName } from "./model.ts";
 
 /** Some hours of a calm box; what is older is in svcd's own log. */
@@ -178,7 +178,7 @@ export function withSample(model: Model, machine: MachineReport | null, usage: U
   return { ...next, usage: now, usageAt: usage.atMs };
 }
 
-/** Bytes of a log. Several that are merged come with a key `merged … ` and the name of the service. */
+/** Bytes of a log; of one of several that are merged under the key of them all and its name (`partKey`). */
 export function withOutput(model: Model, key: string, text: string, position: number, isNew: boolean): Model {
   const at = isNew ? model.now : null;
   const log = model.logs.get(key);
@@ -186,15 +186,15 @@ export function withOutput(model: Model, key: string, text: string, position: nu
     log.text.write(text, at);
     return withLog(model, key, { position, flaw: null });
   }
-  const merged = [...model.logs.values()].find(({ source }) => source.kind === "merged");
-  const name = /^merge (.*)$/.exec(key)?.[1];
-  if (merged === undefined || name === undefined) return model;
-  const half = model.halves.get(name) ?? new TerminalText(1_000);
-  half.write(text, at);
-  let line = half.taken;
+  const [mergedKey = "", name = ""] = key.split(PART);
+  const merged = model.logs.get(mergedKey);
+  if (merged === undefined) return model;
+  const part = model.parts.get(key) ?? { text: new TerminalText(1_000), position };
+  part.text.write(text, at);
   // The last line may still be written.
-  for (; line < half.whole; line++) merged.text.push({ ...half.line(line)!, from: name });
-  half.taken = line;
-  const changed = withLog(model, keyOf(merged.source), { flaw: null });
-  return model.halves.has(name) ? changed : { ...changed, halves: new Map([...model.halves, [name, half]]) };
+  let line = part.text.taken;
+  for (; line < part.text.whole; line++) merged.text.push({ ...part.text.line(line)!, from: name });
+  part.text.taken = line;
+  const parts = new Map([...model.parts].filter(([one]) => model.logs.has(one.split(PART)[0]!)));
+  return withLog({ ...model, parts: parts.set(key, { ...part, position }) }, mergedKey, { flaw: null });
 }

@@ -61,6 +61,13 @@ export function keyOf(source: LogSource): string {
   }
 }
 
+/** Between the key of several logs and the name of one of them: stands in no name. */
+export const PART = "\n";
+
+export function partKey(mergedKey: string, name: string): string {
+  return `${mergedKey}${PART}${name}`;
+}
+
 /** Which log is read: the one that was asked for by keys of the log (another run, all of it), else that of the choice. */
 export function logNow(model: Model): OpenLog | null {
   const source = sourceNow(model);

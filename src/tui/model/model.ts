@@ -205,8 +205,8 @@ export interface Model {
   readonly logs: ReadonlyMap<string, OpenLog>;
   /** Another run, or all of a log, asked for while reading it. */
   readonly askedLog: LogSource | null;
-  /** Lines of several logs that are not whole yet, by service. */
-  readonly halves: ReadonlyMap<string, TerminalText>;
+  /** Of several logs that are merged, each: its lines, and the position after them. */
+  readonly parts: ReadonlyMap<string, { readonly text: TerminalText; readonly position: number }>;
 }
 
 export type { Confirm, Overlay, Prompt };
@@ -281,6 +281,6 @@ export function firstModel(around: Surroundings): Model {
     events: [],
     logs: new Map(),
     askedLog: null,
-    halves: new Map(),
+    parts: new Map(),
   };
 }

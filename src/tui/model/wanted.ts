@@ -1,6 +1,6 @@
 /** What the screen needs to be told from now on; the edge begins and ends streams and looks until it is so. */
 import { isTooSmall } from "../view/layout.ts";
-import { logNow } from "./logs.ts";
+import { logNow, partKey } from "./logs.ts";
 import type { Beginning, Model } from "./model.ts";
 
 export interface LogWish {
@@ -50,9 +50,9 @@ function logsWanted(model: Model): readonly LogWish[] {
       return [{ key, source, position }];
     case "merged":
       return source.names.map((name) => ({
-        key: `merge ${name}`,
+        key: partKey(key, name),
         source: { kind: "service", name, begin: { lines: MERGED_LINES }, until: null },
-        position: null,
+        position: model.parts.get(partKey(key, name))?.position ?? null,
       }));
   }
 }
