@@ -121,7 +121,17 @@ export function act(model: Model, binding: Binding): Outcome {
 export function viewed(model: Model, view: ViewName): Model {
   if (view === model.view) return model;
   const pane: Pane = view === "jobs" ? "runs" : "log";
-  return { ...model, view, pane, paneTop: 0, focus: "list", isFull: false, askedLog: null, chosenRun: null };
+  return {
+    ...model,
+    view,
+    pane,
+    paneBehind: null,
+    paneTop: 0,
+    focus: "list",
+    isFull: false,
+    askedLog: null,
+    chosenRun: null,
+  };
 }
 
 export function notice(model: Model, text: string, weight: "good" | "bad" | "quiet") {
@@ -317,7 +327,10 @@ function chooseRun(model: Model, by: number): Model {
 
 function back(model: Model): Model {
   const place = model.lists[model.view];
-  if (model.isFull) return { ...model, isFull: false, focus: "list", askedLog: null };
+  if (model.isFull) {
+    const pane = model.paneBehind ?? model.pane;
+    return { ...model, isFull: false, focus: "list", askedLog: null, pane, paneBehind: null };
+  }
   if (model.focus === "pane") return { ...model, focus: "list" };
   if (place.marks.size > 0) return withList(model, { marks: new Set() });
   if (place.filter !== "") return withList(model, { filter: "" });

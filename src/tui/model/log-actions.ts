@@ -24,7 +24,10 @@ export function openLog(model: Model): Outcome {
     return said(model, `${chosen} has not run yet`, "quiet");
   }
   const ask: Command[] = model.view === "services" ? [{ do: "ask", question: { about: "runs", name: chosen } }] : [];
-  return [{ ...model, pane: "log", isFull: true, focus: "pane", askedLog: null }, ask];
+  return [
+    { ...model, pane: "log", paneBehind: model.paneBehind ?? model.pane, isFull: true, focus: "pane", askedLog: null },
+    ask,
+  ];
 }
 
 export function actOnLog(model: Model, action: string): Outcome {

@@ -167,6 +167,8 @@ export interface Model {
   readonly view: ViewName;
   readonly lists: Readonly<Record<ViewName, ListPlace>>;
   readonly pane: Pane;
+  /** What the pane showed before a log took the whole screen: Esc leads back there. */
+  readonly paneBehind: Pane | null;
   /** First line of a page in the pane that is no log. */
   readonly paneTop: number;
   /** In the list of runs of a job: which. */
@@ -251,6 +253,7 @@ export function firstModel(around: Surroundings): Model {
     view: "services",
     lists: Object.fromEntries(VIEWS.map((view) => [view, NOWHERE])) as Record<ViewName, ListPlace>,
     pane: "log",
+    paneBehind: null,
     paneTop: 0,
     chosenRun: null,
     focus: "list",

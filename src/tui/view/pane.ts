@@ -61,8 +61,11 @@ function drawTitle(canvas: Canvas, model: Model, keymap: Keymap, looks: Looks): 
   const rightColumns = right.reduce((sum, { text }) => sum + width(text), 0);
   const log = model.view === "logs" || model.pane === "log" ? logNow(model) : null;
   const words: Piece[] = [...subject(model, isInFront, looks), ...(log === null ? [] : stateOfLog(log, model, looks))];
-  canvas.putAll(top, left + 1, [{ text: " " }, ...words, { text: " " }], columns - rightColumns - 3);
-  if (rightColumns < columns - 30) canvas.putAll(top, left + columns - rightColumns - 2, right);
+  const leftColumns = words.reduce((sum, { text }) => sum + width(text), 4);
+  // What is so comes first; what else could be shown is told where there is room.
+  const hasRoom = leftColumns + rightColumns + 4 <= columns;
+  canvas.putAll(top, left + 1, [{ text: " " }, ...words, { text: " " }], columns - 3);
+  if (hasRoom) canvas.putAll(top, left + columns - rightColumns - 2, right);
 }
 
 function subject(model: Model, isInFront: boolean, { ink, signs }: Looks): Piece[] {
