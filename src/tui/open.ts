@@ -10,9 +10,10 @@
  * it was.
  */
 import type { Readable, Writable } from "node:stream";
-import { type Control, Refused } from "../control/client.ts";
-import { Connection, sentence } from "./edge/connection.ts";
+import type { Control } from "../control/client.ts";
+import { Connection } from "./edge/connection.ts";
 import { Drafts } from "./edge/drafts.ts";
+import { isRefused, sentence } from "./edge/errors.ts";
 import { TerminalScreen } from "./edge/screen.ts";
 import { terminalOf } from "./edge/terminal.ts";
 import type { Command } from "./model/command.ts";
@@ -265,6 +266,7 @@ class Session implements Tui {
       this.#connection.hold(true);
       return;
     }
+    this.#connection.hold(false);
     this.#lastPicture = performance.now();
     this.#isDirty = false;
     this.#screen.show(draw(this.#model, this.#settings.keymap));
@@ -289,5 +291,5 @@ class Session implements Tui {
 }
 
 function whyNot(error: Error): string {
-  return error instanceof Refused ? error.what : error.message;
+  return isRefused(error) ? error.what : error.message;
 }

@@ -2,11 +2,12 @@
  * svcd, as the screen hears it: events as they come, everything anew where something was missed, samples while somebody looks,
  * and what the person asks for. A daemon that goes away is looked for until it is back.
  */
-import { type Control, Refused, request, Unreachable } from "../../control/client.ts";
+import { type Control, request } from "../../control/client.ts";
 import type { ActionResult } from "../../control/daemon.ts";
 import type { Command, Deed, Question } from "../model/command.ts";
 import type { Message } from "../model/message.ts";
 import type { Wanted } from "../model/wanted.ts";
+import { isUnreachable, sentence } from "./errors.ts";
 import { gpusIn } from "./gpu-answer.ts";
 import { LogTaps } from "./log-taps.ts";
 
@@ -14,7 +15,9 @@ import { LogTaps } from "./log-taps.ts";
 const EVERYTHING_AT_MOST_EVERY_MS = 400;
 /** Questions that go out at once: svcd answers others, too. */
 const AT_ONCE = 4;
-const GPUS_EVERY_MS = 3_000;
+const GPUS_EVERY_MS = 4_000;
+/** Its sources are asked by svcd far more rarely. */
+const IDLE_EVERY_MS = 10_000;
 /** Events of before we came are all there within this time. */
 const PAST_WITHIN_MS = 400;
 const HISTORY_RUNS = 40;
@@ -32,6 +35,7 @@ export class Connection {
   #sampleEveryMs: number | null = null;
   #gpus: NodeJS.Timeout | null = null;
   #hasPast = false;
+  #idleAt = Number.NEGATIVE_INFINITY;
   #isHeld = false;
 
   /** `onRefused`: svcd may not be asked at all. */
@@ -113,7 +117,7 @@ export class Connection {
       this.#send({ type: "everything", health, jobs, ...overview });
     } catch (error) {
       // Unreachable: the events say so, and ask again when it is back.
-      if (!(error instanceof Unreachable)) this.#send({ type: "failed", what: sentence(error), names: [] });
+      if (!isUnreachable(error)) this.#send({ type: "failed", what: sentence(error), names: [] });
     }
     setTimeout(() => {
       this.#isAsking = false;
@@ -129,6 +133,11 @@ export class Connection {
     if (!this.#isHeld) {
       const [machine, usage] = await Promise.all([orNull(this.#client.machine()), orNull(this.#client.usage())]);
       if (machine !== null || usage !== null) this.#send({ type: "sample", machine, usage });
+      if (performance.now() - this.#idleAt >= IDLE_EVERY_MS) {
+        this.#idleAt = performance.now();
+        const idle = await orNull(this.#client.idle());
+        if (idle !== null) this.#send({ type: "idle", idle });
+      }
     }
     if (this.#sampleEveryMs === null || this.#isClosed) return;
     if (this.#sample !== null) clearTimeout(this.#sample);
@@ -239,10 +248,4 @@ async function orNull<T>(question: Promise<T>): Promise<T | null> {
   } catch {
     return null; // Away, or older than this question.
   }
-}
-
-export function sentence(error: unknown): string {
-  if (error instanceof Refused) return error.fix === "" ? error.what : `${error.what}; ${error.fix}`;
-  if (error instanceof Unreachable) return "svcd cannot be reached now";
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 import type { Control } from "../../control/client.ts";
 import type { PlanReport } from "../../control/daemon.ts";
 import type { Draft } from "../model/model.ts";
-import { sentence } from "./connection.ts";
+import { sentence } from "./errors.ts";
 
 /** Shows the file in an editor, and resolves when it is closed; throws with a sentence when there is none. */
 export type RunEditor = (path: string, line: number) => Promise<void>;

@@ -7,7 +7,7 @@ type Loose = Readonly<Record<string, unknown>>;
 export function gpusIn({ status, body }: Pick<Answer, "status" | "body">): Gpus {
   if (status === 404) return "this svcd does not tell about GPUs";
   if (status !== 200) return "GPUs cannot be looked at now";
-  const list = Array.isArray(body) ? body : ((body as Loose | null)?.["gpus"] ?? (body as Loose | null)?.["devices"]);
+  const list = Array.isArray(body) ? body : (body as Loose | null)?.["devices"];
   if (!Array.isArray(list)) return "GPUs cannot be looked at now";
   if (list.length === 0) {
     const why = (body as Loose)["why"];
@@ -19,31 +19,30 @@ export function gpusIn({ status, body }: Pick<Answer, "status" | "body">): Gpus 
 function factsIn(one: Loose): GpuFacts {
   return {
     name: typeof one["name"] === "string" ? one["name"] : "GPU",
-    memoryUsedBytes: numberAt(one, "memoryUsedBytes", "usedBytes", "memory.usedBytes"),
-    memoryTotalBytes: numberAt(one, "memoryTotalBytes", "totalBytes", "memory.totalBytes", "memoryBytes"),
-    usePercent: numberAt(one, "usePercent", "utilizationPercent", "busyPercent", "use"),
-    watts: numberAt(one, "watts", "powerWatts", "power.watts"),
-    wattsLimit: numberAt(one, "wattsLimit", "powerLimitWatts", "power.limitWatts"),
-    celsius: numberAt(one, "celsius", "temperatureCelsius", "temperature"),
-    holders: holdersIn(one),
+    memoryUsedBytes: numberAt(one, "memoryUsedBytes"),
+    memoryTotalBytes: numberAt(one, "memoryTotalBytes"),
+    usePercent: numberAt(one, "utilization"),
+    watts: numberAt(one, "powerW"),
+    wattsLimit: numberAt(one, "powerLimitW"),
+    celsius: numberAt(one, "temperatureC"),
+    leases: listAt(one, "leases").flatMap(({ by }) => (typeof by === "string" ? [by] : [])),
+    holders: listAt(one, "holders").map((holder) => ({
+      name: textAt(holder, "name"),
+      what: textAt(holder, "name") ?? textAt(holder, "command") ?? `pid ${numberAt(holder, "pid") ?? "?"}`,
+      memoryBytes: numberAt(holder, "memoryBytes"),
+    })),
   };
 }
 
-function holdersIn(one: Loose): readonly string[] {
-  const found = one["holders"] ?? one["heldBy"] ?? one["leases"] ?? one["services"];
-  if (typeof found === "string") return [found];
-  if (!Array.isArray(found)) return [];
-  return found.flatMap((holder) => {
-    if (typeof holder === "string") return [holder];
-    const name = (holder as Loose | null)?.["service"] ?? (holder as Loose | null)?.["name"];
-    return typeof name === "string" ? [name] : [];
-  });
+function listAt(one: Loose, key: string): readonly Loose[] {
+  const value = one[key];
+  return Array.isArray(value) ? value.filter((item): item is Loose => typeof item === "object" && item !== null) : [];
 }
 
-function numberAt(one: Loose, ...paths: readonly string[]): number | null {
-  for (const path of paths) {
-    const value = path.split(".").reduce<unknown>((at, key) => (at as Loose | undefined)?.[key], one);
-    if (typeof value === "number") return value;
-  }
-  return null;
+function textAt(one: Loose, key: string): string | null {
+  return typeof one[key] === "string" ? one[key] : null;
+}
+
+function numberAt(one: Loose, key: string): number | null {
+  return typeof one[key] === "number" ? one[key] : null;
 }

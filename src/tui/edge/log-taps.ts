@@ -2,9 +2,10 @@
  * The streams of logs that the screen wants, and no others. A stream that breaks off (a core that is replaced) is taken up again
  * where it ended; one that brings more than a person can read waits for us, which costs svcd nothing.
  */
-import { type Control, type Exchange, Refused, type StreamHandlers } from "../../control/client.ts";
+import type { Control, Exchange, StreamHandlers } from "../../control/client.ts";
 import type { Message } from "../model/message.ts";
 import type { LogWish } from "../model/wanted.ts";
+import { isRefused } from "./errors.ts";
 
 /** Whoever holds down a key wants no log of those that pass by. */
 const SETTLES_AFTER_MS = 80;
@@ -49,6 +50,7 @@ export class LogTaps {
     if (isHeld === this.#isHeld) return;
     this.#isHeld = isHeld;
     for (const tap of this.#taps.values()) tap.pause(isHeld || this.#pause !== null);
+    if (!isHeld) this.want(this.#wanted);
   }
 
   close(): void {
@@ -60,6 +62,7 @@ export class LogTaps {
 
   #settle(): void {
     this.#settling = null;
+    if (this.#isHeld) return; // What is wanted when the terminal takes again is begun then.
     for (const wish of this.#wanted) {
       if (!this.#taps.has(wish.key))
         this.#taps.set(wish.key, new Tap(this.#client, wish, this.#send, (bytes) => this.#count(bytes)));
@@ -134,7 +137,7 @@ class Tap {
       },
       onEnd: (error) => {
         if (this.#isOver) return;
-        if (error instanceof Refused) this.#end(error.what);
+        if (isRefused(error)) this.#end(error.what);
         else if (error === null && (until !== null || (source.kind === "job" && !hasCome && this.#position !== null)))
           this.#end(null);
         else this.#again = setTimeout(() => this.#open(), TRY_AGAIN_MS);

@@ -47,7 +47,6 @@ export class TerminalScreen {
     const { terminal, output } = options;
     mendWidths();
     this.#sink = new Sink(options.columns, options.rows);
-    output.on("drain", () => options.onDrain());
     output.on("error", () => {}); // A terminal that has gone away is told by its input.
     this.#screen = withCapabilities(terminal, () => {
       return new Screen({
@@ -161,7 +160,10 @@ export class TerminalScreen {
     const text = this.#sink.take();
     const { output } = this.#options;
     if (text === "" || output.destroyed || output.writableLength > MOST_UNSENT) return;
-    output.write(text);
+    // Not “drain”: that comes only after more than a stream likes to hold.
+    output.write(text, () => {
+      if (!this.isStalled) this.#options.onDrain();
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import type {
   ActionResult,
   DaemonEvent,
   HealthReport,
+  IdleOverview,
   JobStatus,
   JobWhyReport,
   MachineReport,
@@ -42,6 +43,7 @@ export type Message =
     }
   | { readonly type: "sample"; readonly machine: MachineReport | null; readonly usage: UsageReport | null }
   | { readonly type: "gpus"; readonly gpus: Gpus }
+  | { readonly type: "idle"; readonly idle: IdleOverview }
   | { readonly type: "event"; readonly id: string; readonly event: DaemonEvent }
   /** Events of before we came. */
   | { readonly type: "past"; readonly events: readonly { readonly id: string; readonly event: DaemonEvent }[] }

@@ -8,6 +8,7 @@
 import type {
   DaemonEvent,
   HealthReport,
+  IdleOverview,
   JobStatus,
   JobWhyReport,
   MachineReport,
@@ -143,7 +144,14 @@ export interface GpuFacts {
   readonly watts: number | null;
   readonly wattsLimit: number | null;
   readonly celsius: number | null;
-  readonly holders: readonly string[];
+  /** Services, and runs of jobs, that it is given to. */
+  readonly leases: readonly string[];
+  /** Who holds memory of it; `name`: a service or job, null: a stranger. */
+  readonly holders: readonly {
+    readonly name: string | null;
+    readonly what: string;
+    readonly memoryBytes: number | null;
+  }[];
 }
 
 /** null: not asked yet. A text: why there is nothing. */
@@ -197,6 +205,7 @@ export interface Model {
   readonly usage: ReadonlyMap<string, Usage>;
   readonly usageAt: number | null;
   readonly gpus: Gpus;
+  readonly idle: IdleOverview | null;
   readonly details: ReadonlyMap<string, ServiceDetail>;
   readonly whys: ReadonlyMap<string, WhyReport>;
   readonly jobWhys: ReadonlyMap<string, JobWhyReport>;
@@ -275,6 +284,7 @@ export function firstModel(around: Surroundings): Model {
     usage: new Map(),
     usageAt: null,
     gpus: null,
+    idle: null,
     details: new Map(),
     whys: new Map(),
     jobWhys: new Map(),

@@ -45,6 +45,8 @@ function step(model: Model, message: Message, keymap: Keymap): Outcome {
     }
     case "sample":
       return [withSample(model, message.machine, message.usage), []];
+    case "idle":
+      return [{ ...model, idle: message.idle }, []];
     case "gpus":
       return [{ ...model, gpus: message.gpus }, []];
     case "event":

@@ -33,7 +33,8 @@ export function wanted(model: Model): Wanted {
   return {
     logs: isThere ? logsWanted(model) : [],
     sampleEveryMs: !isThere ? null : model.view === "services" || model.view === "machine" ? LOOKED_AT_MS : BESIDE_MS,
-    gpus: isThere && model.view === "machine",
+    // Beside services only where there are some: a machine without GPUs is asked once.
+    gpus: isThere && (model.view === "machine" || (model.view === "services" && typeof model.gpus !== "string")),
     past: model.view === "events" || model.pane === "why",
     animates: model.pending.size > 0 && !isTooSmall(model),
   };

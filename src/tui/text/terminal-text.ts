@@ -395,9 +395,11 @@ function spansOf({ glyphs, attrs }: Open): Span[] {
   while (length > 0 && glyphs[length - 1] === " " && attrs[length - 1] === PLAIN) length--;
   for (let at = 0; at < length; ) {
     const attr = attrs[at]!;
-    let text = "";
-    for (; at < length && attrs[at] === attr; at++) text += glyphs[at]!;
-    spans.push({ text, attr });
+    let end = at;
+    while (end < length && attrs[end] === attr) end++;
+    // In one piece: text that grows by single characters stays a chain of them in memory.
+    spans.push({ text: glyphs.slice(at, end).join(""), attr });
+    at = end;
   }
   return spans;
 }

@@ -42,6 +42,7 @@ export function whyPage(model: Model, name: string, columns: number, looks: Look
   page.fact("file", `${status.file.path}:${status.file.line}`, "dim");
   if (status.file.note !== null) page.fact("", status.file.note, "warn");
 
+  for (const line of why?.idle ?? []) page.fact("idle", line);
   for (const advice of why?.advice ?? []) page.fact("do", advice, "key");
   if (why !== undefined && why.waitsFor.length > 0) {
     page.title("waits for");

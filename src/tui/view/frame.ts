@@ -52,9 +52,24 @@ function condition(model: Model, more: string): { readonly text: string; readonl
   if (model.health === null) return { text: ` connecting${more} `, ink: "barDim" };
   if (model.health.status === "stopping") return { text: " svcd is stopping ", ink: "barBad" };
   const problems = problemCount(model);
+  const countdown = countdownOf(model);
+  if (countdown !== null && problems === 0) return { text: ` ${countdown} `, ink: "barStrong" };
+  if (countdown !== null) return { text: ` ${countdown}  ${counted(problems, "problem")} `, ink: "barBad" };
   return problems === 0
     ? { text: " all well ", ink: "barDim" }
     : { text: ` ${counted(problems, "problem")} `, ink: "barBad" };
+}
+
+/** What is about to be done because nobody uses it: the next one. */
+function countdownOf({ idle, now }: Model): string | null {
+  const due = (idle?.idle ?? []).flatMap(({ service, action, dueAt, dryRun }) =>
+    dueAt === null || dryRun ? [] : [{ service, action, at: Date.parse(dueAt) }],
+  );
+  const [next] = due.sort((a, b) => a.at - b.at);
+  if (next === undefined) return null;
+  const what =
+    next.service === null ? "idle machine acts" : `idle ${next.service} ${next.action === "stop" ? "stops" : "acts"}`;
+  return next.at <= now ? `${what} now` : `${what} in ${span(next.at - now)}`;
 }
 
 export function problemCount(model: Model): number {

@@ -114,7 +114,16 @@ function gpus(page: PageWriter, model: Model, barColumns: number, looks: Looks):
         { text: ` ${percent(gpu.usePercent).padStart(5)}` },
       );
     }
-    if (gpu.holders.length > 0) page.fact("held by", gpu.holders.join(", "), "text", LABEL);
+    if (gpu.leases.length > 0) page.fact("given to", gpu.leases.join(", "), "text", LABEL);
+    for (const { name, what, memoryBytes } of gpu.holders) {
+      const held = memoryBytes === null ? what : `${size(memoryBytes)} by ${what}`;
+      page.fact(
+        "held",
+        name === null ? `${held}, which svcd has not started` : held,
+        name === null ? "warn" : "text",
+        LABEL,
+      );
+    }
   });
 }
 

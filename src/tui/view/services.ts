@@ -98,6 +98,10 @@ function cellOf(
     }
     case "MEM":
       return { text: usage === undefined || service.pid === null ? "" : size(usage.memoryBytes), ink: "text" };
+    case "GPU": {
+      const held = gpuMemoryOf(service.name, model);
+      return { text: held === null ? "" : size(held), ink: "text" };
+    }
     case "PID":
       return { text: service.pid === null ? "" : String(service.pid), ink: "dim" };
     case "PORT":
@@ -121,7 +125,7 @@ function reasonOf(service: ServiceStatus, model: Model, room: number, looks: Loo
   const { ink, signs } = looks;
   if (state === "STARTING" || (state === "RUNNING" && health === "starting")) {
     const text = phase ?? why;
-    const progress = progressIn(text);
+    const progress = progressOf(service) ?? progressIn(text);
     const barColumns = progress === null || room < 30 ? 0 : 10;
     const words = { text: cut(text, room - (barColumns > 0 ? barColumns + 1 : 0), signs.more), attr: ink.dim };
     return barColumns > 0 ? [...bar(progress!, barColumns, looks, "busy"), { text: " " }, words] : [words];
@@ -131,6 +135,27 @@ function reasonOf(service: ServiceStatus, model: Model, room: number, looks: Loo
   const tries = restarts > 0 && state === "BACKOFF" ? `${counted(restarts, "restart")}; ` : "";
   const tail = state === "BACKOFF" || state === "WAITING" || state === "FATAL" ? `; ${next}` : "";
   return [{ text: cut(`${tries}${why}${tail}`, room, signs.more), attr: isProblem(service) ? ink[loud] : ink.dim }];
+}
+
+function gpuMemoryOf(name: string, { gpus }: Model): number | null {
+  if (gpus === null || typeof gpus === "string") return null;
+  const held = gpus.flatMap(({ holders }) => holders).filter((holder) => holder.name === name);
+  return held.length === 0 ? null : held.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
+}
+
+interface Progressing {
+  readonly progress?: {
+    readonly done?: number | null;
+    readonly total?: number | null;
+    readonly percent?: number | null;
+  };
+}
+
+/** As its `phases:` tell; null: they do not. */
+function progressOf(service: ServiceStatus & Progressing): number | null {
+  const { done, total, percent } = service.progress ?? {};
+  if (typeof done === "number" && typeof total === "number" && total > 0) return Math.min(1, done / total);
+  return typeof percent === "number" ? Math.min(1, percent / 100) : null;
 }
 
 export function nextOf({ name, next }: ServiceStatus, { heardAt, now }: Model): string {

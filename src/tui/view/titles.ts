@@ -28,7 +28,9 @@ export function serviceColumns(width: number, model: Model): readonly Column[] {
     { title: "CPU", columns: 5, isNumber: true, sort: "cpu" },
     { title: "MEM", columns: 5, isNumber: true, sort: "memory" },
   ];
+  const hasGpus = model.gpus !== null && typeof model.gpus !== "string";
   const more: Column[] = [
+    ...(hasGpus ? [{ title: "GPU", columns: 5, isNumber: true } as const] : []),
     { title: "PID", columns: 7, isNumber: true },
     { title: "PORT", columns: 5, isNumber: true },
     { title: "HEALTH", columns: 9 },
