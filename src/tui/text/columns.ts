@@ -8,7 +8,7 @@
 const ORDINARY = /^[\x20-\x7e]*$/;
 
 /** More are drawn over each other by no sensible writing; a terminal would carry them all. */
-const MOST_MARKS = 4;
+export const MOST_MARKS = 4;
 
 // Made when the first such character comes: to build these tables takes a millisecond, and most texts need none.
 let tables: { readonly mark: RegExp; readonly drop: RegExp; readonly wide: RegExp } | null = null;

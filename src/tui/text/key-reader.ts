@@ -145,7 +145,8 @@ function sequence(text: string, isAll: boolean, inputs: Input[]): number {
       return text.length < 4 ? (isAll ? 2 : 0) : key(`f${text.charCodeAt(3) - 64}`, 4);
     const [number = "", modifier = ""] = parameters.split(";");
     const name = final === "~" ? BY_NUMBER[number] : BY_LETTER[final];
-    if (name !== undefined) key(modified(name, modifier), 0);
+    // `12;5R` is where the cursor is, an answer; F3 is `R` or `1;2R`.
+    if (name !== undefined && (final === "~" || number === "" || number === "1")) key(modified(name, modifier), 0);
     return whole.length;
   }
   if (/^\x1b[[O][\d;<=>?]*$/.test(text) && text.length < LONGEST_SEQUENCE) {

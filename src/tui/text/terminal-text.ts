@@ -6,7 +6,7 @@
  * Lines have numbers that stay: the oldest are given up when there are too many, and nobody's place moves for it.
  */
 import { type Attr, PLAIN } from "./attr.ts";
-import { cells } from "./columns.ts";
+import { cells, columnsOf, MOST_MARKS } from "./columns.ts";
 import { afterSgr } from "./sgr.ts";
 
 export interface Span {
@@ -135,6 +135,7 @@ export class TerminalText {
   #print(text: string, at: number | null): void {
     const { glyphs, attrs } = this.#open;
     this.#open.at ??= at;
+    if (text.charCodeAt(0) >= 0x300) this.#addMarks(text);
     cells(text, (glyph, columns) => {
       if (this.#column + columns > LONGEST_LINE) return;
       while (glyphs.length < this.#column) {
@@ -152,6 +153,17 @@ export class TerminalText {
       }
       this.#column += columns;
     });
+  }
+
+  /** Marks at the beginning belong to what was written before: pieces are cut anywhere. */
+  #addMarks(text: string): void {
+    const { glyphs } = this.#open;
+    const at = glyphs[this.#column - 1] === "" ? this.#column - 2 : this.#column - 1;
+    for (const character of text) {
+      if (columnsOf(character) !== 0) return;
+      const glyph = glyphs[at];
+      if (glyph !== undefined && [...glyph].length <= MOST_MARKS) glyphs[at] = glyph + character;
+    }
   }
 
   #take(character: string, at: number | null): void {
