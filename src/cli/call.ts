@@ -5,6 +5,7 @@
 import type { ReadStream, WriteStream } from "node:tty";
 import { type Places, places } from "../places.ts";
 import type { lintJobFile } from "../plan/job-lint.ts";
+import type * as tuiFile from "../tui/main.ts";
 import type { Ink } from "./colour.ts";
 import type { Daemon } from "./daemon.ts";
 import type { CommandLine, OptionName } from "./options.ts";
@@ -44,7 +45,7 @@ export interface World {
   /** From here until the returned function is called, Ctrl-C calls `then` instead of ending svctl. */
   onInterrupt(then: () => void): () => void;
   /** The terminal UI: another file, loaded when it is asked for. */
-  tui(): Promise<typeof import("../tui/main.ts")>;
+  tui(): Promise<typeof tuiFile>;
   /** The terminal itself, for whoever draws on it. */
   terminal(): { readonly input: ReadStream; readonly output: WriteStream };
 }

@@ -1,6 +1,7 @@
 /** Reading a log: which one is open, what of it is shown, following, searching. */
 
 import { width } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import type { TextLine } from "../text/terminal-text.ts";
 import { TerminalText } from "../text/terminal-text.ts";
 import { layout, paneRows } from "../view/layout.ts";
@@ -134,7 +135,7 @@ export function timeOf(line: TextLine | null): number | null {
   if (line.at !== null) return line.at;
   const [stamp] =
     /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?/.exec(line.spans[0]?.text ?? "") ?? [];
-  const at = stamp === undefined ? Number.NaN : Date.parse(stamp.replace(",", "."));
+  const at = stamp === undefined ? Number.NaN : instant(stamp.replace(",", "."));
   return Number.isNaN(at) ? null : at;
 }
 

@@ -1,6 +1,8 @@
 /** Pages about one service: why it is so with its history, its effective configuration, the tree it stands in. */
+
 import type { ServiceStatus } from "../../control/daemon.ts";
 import type { Model } from "../model/model.ts";
+import { instant } from "../text/instant.ts";
 import { inkOfState, type Looks } from "./looks.ts";
 import { type PageLine, PageWriter } from "./page.ts";
 import { inkOf, nextOf } from "./services.ts";
@@ -17,7 +19,7 @@ export function whyPage(model: Model, name: string, columns: number, looks: Look
   if (status.description !== "") page.text(status.description, "dim");
   page.fact(
     "state",
-    `${status.state} for ${span(model.now - Date.parse(status.since))}, since ${calendar(status.since, model.now)}${status.pid === null ? "" : `, pid ${status.pid}`}, run ${status.run}`,
+    `${status.state} for ${span(model.now - instant(status.since))}, since ${calendar(status.since, model.now)}${status.pid === null ? "" : `, pid ${status.pid}`}, run ${status.run}`,
     inkOf(status),
   );
   page.fact("why", status.why);
@@ -83,7 +85,7 @@ function history(page: PageWriter, model: Model, name: string, { ink, signs }: L
     if (event.type !== "state") continue;
     const { state, why, phase } = event.service;
     page.line(
-      { text: `  ${timeOfDay(Date.parse(at))} `, attr: ink.dim },
+      { text: `  ${timeOfDay(instant(at))} `, attr: ink.dim },
       { text: `${signs.state[state]} ${state.padEnd(9)}`, attr: ink[inkOfState(state)] },
       { text: phase ?? why, attr: ink.dim },
     );

@@ -1,7 +1,9 @@
 /** What happened, newest first. */
+
 import { eventsShown } from "../model/items.ts";
 import type { EventLine, Model } from "../model/model.ts";
 import { cut, padded, width } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import type { Box, Canvas } from "./canvas.ts";
 import { drawEmpty } from "./list.ts";
 import type { InkName, Looks } from "./looks.ts";
@@ -25,7 +27,7 @@ export function drawEvents(canvas: Canvas, box: Box, model: Model, { ink, signs 
     const line = shown[place.top + row - 1];
     if (line === undefined) break;
     const at = box.top + row;
-    const when = Date.parse(line.at);
+    const when = instant(line.at);
     const isToday = new Date(when).toDateString() === new Date(model.now).toDateString();
     canvas.put(at, box.left + 1, isToday ? timeOfDay(when) : calendar(line.at, model.now), ink.dim, 12);
     canvas.put(

@@ -1,8 +1,10 @@
 /** What stands around every view: the line above with the machine and its problems, the tabs, and the keys that matter now. */
+
 import { isProblem, jobFailed } from "../model/items.ts";
 import { type Binding, bindingsNow, hasPane, type Keymap, keyLabel } from "../model/keymap.ts";
 import type { Model } from "../model/model.ts";
 import { cut, width } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import { inkOfShare } from "./bars.ts";
 import type { Canvas, Piece } from "./canvas.ts";
 import { layout, tabsOf } from "./layout.ts";
@@ -63,7 +65,7 @@ function condition(model: Model, more: string): { readonly text: string; readonl
 /** What is about to be done because nobody uses it: the next one. */
 function countdownOf({ idle, now }: Model): string | null {
   const due = (idle?.idle ?? []).flatMap(({ service, action, dueAt, dryRun }) =>
-    dueAt === null || dryRun ? [] : [{ service, action, at: Date.parse(dueAt) }],
+    dueAt === null || dryRun ? [] : [{ service, action, at: instant(dueAt) }],
   );
   const [next] = due.sort((a, b) => a.at - b.at);
   if (next === undefined) return null;

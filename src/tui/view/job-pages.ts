@@ -1,6 +1,8 @@
 /** Pages about one job: its runs, and why it is as it is. */
+
 import type { JobStatus, RunRecord } from "../../control/daemon.ts";
 import type { Model } from "../model/model.ts";
+import { instant } from "../text/instant.ts";
 import { inkOfResult } from "./jobs.ts";
 import type { Looks } from "./looks.ts";
 import { type PageLine, PageWriter } from "./page.ts";
@@ -19,7 +21,7 @@ export function runsPage(model: Model, job: JobStatus, columns: number, looks: L
       pointer(run),
       { text: `${signs.job.RUNNING} run ${String(run).padEnd(5)}`, attr: ink.busy },
       {
-        text: `${startedAt === null ? "waits" : `runs ${span(model.now - Date.parse(startedAt))}`}`.padEnd(20),
+        text: `${startedAt === null ? "waits" : `runs ${span(model.now - instant(startedAt))}`}`.padEnd(20),
         attr: ink.busy,
       },
       { text: `${trigger === "schedule" ? "" : `${trigger}, `}${why}`, attr: ink.dim },
@@ -40,7 +42,7 @@ export function runsPage(model: Model, job: JobStatus, columns: number, looks: L
 
 function recordLine(record: RunRecord, model: Model, { ink, signs }: Looks) {
   const { run, result, startedAt, endedAt, scheduledFor, why, cpuMs, peakMemoryBytes, trigger } = record;
-  const took = startedAt === null ? "" : `took ${span(Date.parse(endedAt) - Date.parse(startedAt))}`;
+  const took = startedAt === null ? "" : `took ${span(instant(endedAt) - instant(startedAt))}`;
   const cpu = cpuMs === null ? "" : `cpu ${cpuMs < 10_000 ? `${(cpuMs / 1000).toFixed(1)}s` : span(cpuMs)}`;
   const memory = peakMemoryBytes === null ? "" : size(peakMemoryBytes);
   return [

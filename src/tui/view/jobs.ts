@@ -1,14 +1,16 @@
 /** The list of jobs: when next, how the last run went, and a lane of the runs before it. */
+
 import type { JobStatus, RunRecord } from "../../control/daemon.ts";
 import { itemsOf, jobFailed } from "../model/items.ts";
 import type { Model } from "../model/model.ts";
 import { cut, padded } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import type { Box, Canvas, Piece } from "./canvas.ts";
 import { drawEmpty, drawTitles } from "./list.ts";
 import type { InkName, Looks } from "./looks.ts";
 import { spinnerOf } from "./services.ts";
 import { BEFORE_NAME, jobColumns } from "./titles.ts";
-import { calendar, roughlyUntil, span } from "./words.ts";
+import { calendar, roughly, roughlyUntil, span } from "./words.ts";
 
 export function drawJobs(canvas: Canvas, box: Box, model: Model, looks: Looks): void {
   const columns = jobColumns(box.columns, model);
@@ -66,7 +68,7 @@ function cellsOf(title: string, job: JobStatus, wide: number, model: Model, look
       return words(job.name, jobFailed(job) ? "strong" : "text");
     case "NEXT": {
       const running = job.runs.find(({ startedAt }) => startedAt !== null)?.startedAt ?? null;
-      if (running !== null) return words(`runs ${span(model.now - Date.parse(running))}`, "busy");
+      if (running !== null) return words(`runs ${span(model.now - instant(running))}`, "busy");
       if (job.runs.length > 0) return words(job.state.toLowerCase(), "busy");
       if (job.paused) return words("paused", "warn");
       if (job.next === null) return words("never", "dim");
@@ -83,7 +85,7 @@ function cellsOf(title: string, job: JobStatus, wide: number, model: Model, look
             : result;
       return [
         { text: cut(how, wide, signs.more), attr: ink[inkOfResult(result)] },
-        { text: ` ${span(model.now - Date.parse(endedAt))} ago`, attr: ink.dim },
+        { text: ` ${roughly(model.now - instant(endedAt))} ago`, attr: ink.dim },
       ];
     }
     case "RUNS":

@@ -1,6 +1,8 @@
 /** The machine: processors, memory, disks, GPUs, and who uses most. */
+
 import type { GpuFacts, Model } from "../model/model.ts";
 import { cut, padded } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import { bar, sparkline } from "./bars.ts";
 import type { Looks } from "./looks.ts";
 import { type PageLine, PageWriter } from "./page.ts";
@@ -36,7 +38,7 @@ export function machinePage(model: Model, columns: number, looks: Looks): PageLi
   gauge(
     "memory",
     memory.usedBytes / memory.totalBytes,
-    `${size(memory.usedBytes)} of ${size(memory.totalBytes)}${memory.limit === "cgroup" ? ", the limit of this container" : ""}`,
+    `${size(memory.usedBytes)} of ${size(memory.totalBytes)}${memory.limit === "cgroup" ? " (container)" : ""}`,
   );
   if (swap.totalBytes > 0)
     gauge("swap", swap.usedBytes / swap.totalBytes, `${size(swap.usedBytes)} of ${size(swap.totalBytes)}`);
@@ -76,7 +78,7 @@ export function machinePage(model: Model, columns: number, looks: Looks): PageLi
     page.title("svcd");
     page.fact(
       "version",
-      `${health.version}, up ${span(model.now - Date.parse(health.since))}, keeper ${health.keeper}, core ${health.core}`,
+      `${health.version}, up ${span(model.now - instant(health.since))}, keeper ${health.keeper}, core ${health.core}`,
       "text",
       LABEL,
     );

@@ -11,7 +11,7 @@ import { layout } from "./layout.ts";
 import { drawLog } from "./log-pane.ts";
 import type { Looks } from "./looks.ts";
 import { drawPage, type PageLine } from "./page.ts";
-import { inkOf } from "./services.ts";
+import { inkOf, signOf } from "./services.ts";
 
 export function drawPane(canvas: Canvas, model: Model, keymap: Keymap, looks: Looks): void {
   const { pane, paneTitle, isSideBySide, list } = layout(model);
@@ -76,7 +76,8 @@ function subject(model: Model, isInFront: boolean, { ink, signs }: Looks): Piece
   }
   const name = model.lists[model.view].chosen ?? "";
   const service = model.view === "services" ? model.services.find((one) => one.name === name) : undefined;
-  const sign = service === undefined ? [] : [{ text: `${signs.state[service.state]} `, attr: ink[inkOf(service)] }];
+  const sign =
+    service === undefined ? [] : [{ text: `${signOf(service, { ink, signs })} `, attr: ink[inkOf(service)] }];
   return [...sign, { text: cut(name, 32, signs.more), attr }];
 }
 

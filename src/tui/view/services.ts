@@ -1,9 +1,11 @@
 /** The list of services: one line each. Where nothing is wrong, figures; where something is, what it is. */
+
 import type { ServiceStatus } from "../../control/daemon.ts";
 import { portOf } from "../model/address.ts";
 import { isProblem, servicesShown } from "../model/items.ts";
 import type { Model } from "../model/model.ts";
 import { cut, padded, paddedLeft } from "../text/columns.ts";
+import { instant } from "../text/instant.ts";
 import { bar, progressIn } from "./bars.ts";
 import type { Box, Canvas, Piece } from "./canvas.ts";
 import { drawEmpty, drawTitles } from "./list.ts";
@@ -53,7 +55,7 @@ function drawRow(
   const stateInk = ink[inkOf(service)];
   const isMarked = model.lists.services.marks.has(name);
   if (isMarked) canvas.put(row, box.left, signs.marked, ink.key);
-  const sign = pending === undefined ? (signs.state[state] ?? "?") : spinnerOf(model, looks);
+  const sign = pending === undefined ? signOf(service, looks) : spinnerOf(model, looks);
   canvas.put(row, box.left + 1, sign, pending === undefined ? stateInk : ink.busy);
 
   let at = box.left + BEFORE_NAME;
@@ -86,7 +88,7 @@ function cellOf(
     case "STATE":
       return { text: model.pending.get(service.name)?.verb.toUpperCase() ?? service.state, ink: inkOf(service) };
     case "FOR":
-      return { text: span(model.now - Date.parse(service.since)), ink: "text" };
+      return { text: span(model.now - instant(service.since)), ink: "text" };
     case "RST":
       return service.restarts === 0
         ? { text: looks.signs.up, ink: "rule" }
@@ -160,6 +162,12 @@ function progressOf(service: ServiceStatus & Progressing): number | null {
 
 export function nextOf({ name, next }: ServiceStatus, { heardAt, now }: Model): string {
   return after(next, now - (heardAt.get(name) ?? now));
+}
+
+/** What ended with an error has not simply ended. */
+export function signOf(service: ServiceStatus, { signs }: Looks): string {
+  if (service.state === "EXITED" && isProblem(service)) return signs.state.FATAL;
+  return signs.state[service.state] ?? "?";
 }
 
 export function inkOf(service: ServiceStatus): InkName {

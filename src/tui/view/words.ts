@@ -1,4 +1,5 @@
 /** Figures as people read them at a glance, in few columns. */
+import { instant } from "../text/instant.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -56,8 +57,13 @@ export function calendar(iso: string, now: number): string {
 
 /** `in 5m` */
 export function until(iso: string, now: number): string {
-  const ms = Date.parse(iso) - now;
+  const ms = instant(iso) - now;
   return ms <= 0 ? "now" : `in ${span(ms)}`;
+}
+
+/** `2h`: the largest unit only. */
+export function roughly(ms: number): string {
+  return span(ms).replace(/^(\d+[dhm]).+$/, "$1");
 }
 
 /** The largest unit only: `in 7h`, where there is little room. */
