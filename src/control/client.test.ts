@@ -46,6 +46,10 @@ test("everything svcd can be asked is a call", async (context) => {
   assert.deepEqual(await svcd.service("web"), daemon.service("web"));
   assert.deepEqual(await svcd.why("web"), await daemon.why("web"));
   assert.deepEqual(await svcd.plan(), await daemon.plan());
+  assert.deepEqual(await svcd.planWith("web.yaml", "command: x"), await daemon.planWith("web.yaml"));
+  assert.deepEqual(await svcd.runStarts("web"), daemon.runStarts("web"));
+  assert.deepEqual(await svcd.usage(), daemon.usage());
+  assert.deepEqual(await svcd.machine(), daemon.machine());
   assert.match(await svcd.metrics(), /^# HELP svcd_up /);
   await svcd.act("restart", ["db", "w*"]);
   await svcd.signal(["db"], "HUP");

@@ -158,3 +158,14 @@ test("a silent stream is kept alive by comments", async (context) => {
   assert.equal(client.heard.filter(({ data }) => data !== null).length, 0);
   stop();
 });
+
+test("who asks for the oldest hears all that are kept, then what comes", async (context) => {
+  const daemon = new FakeDaemon();
+  daemon.keeps = 2;
+  for (const text of ["one", "two", "three"]) daemon.say(text);
+  const { client, stop } = listen(context, daemon, "oldest");
+  daemon.say("four");
+  await pause(20);
+  assert.deepEqual(client.texts, ["two", "three", "four"]);
+  stop();
+});

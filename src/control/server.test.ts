@@ -83,6 +83,15 @@ test("questions are answered with the daemon's words", async (context) => {
   assert.deepEqual(daemon.asked, [], "asking changes nothing");
 });
 
+test("a text is checked as if it stood in a file, and only files that are read can be named", async (context) => {
+  const served = await serve(context, new FakeDaemon());
+  const checked = await say(served, "POST", "/v1/plan/check", { file: "web.yaml", text: "command: x" });
+  assert.equal(checked.status, 200);
+  const refused = await say(served, "POST", "/v1/plan/check", { file: "/etc/passwd", text: "x" });
+  assert.deepEqual([refused.status, (refused.body as { error: { code: string } }).error.code], [400, "no_plan_file"]);
+  assert.equal((await say(served, "GET", "/v1/services/nobody/runs")).status, 404);
+});
+
 test("actions reach the daemon with the names that the words mean", async (context) => {
   const daemon = new FakeDaemon("db", "web-1", "web-2");
   const served = await serve(context, daemon);

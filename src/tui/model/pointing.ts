@@ -1,9 +1,10 @@
 /** The mouse: what is under the pointer is chosen, scrolled, sorted; never more than a key could do. */
 import { layout, listRows, tabsOf } from "../view/layout.ts";
 import { sortAt } from "../view/titles.ts";
-import { act, chosen, type Outcome, sortedBy, viewed } from "./act.ts";
+import { act, chosen, type Outcome, viewed } from "./act.ts";
 import { itemsOf, moved } from "./items.ts";
 import type { Keymap } from "./keymap.ts";
+import { sortedBy } from "./list-actions.ts";
 import { scrolled } from "./logs.ts";
 import type { Mouse } from "./message.ts";
 import type { Model } from "./model.ts";

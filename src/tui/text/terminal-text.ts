@@ -7,22 +7,11 @@
  */
 import { type Attr, PLAIN } from "./attr.ts";
 import { cells, columnsOf, MOST_MARKS } from "./columns.ts";
+import { EscapeReader } from "./escape-reader.ts";
 import { afterSgr } from "./sgr.ts";
+import { lengthOf, type Open, spansOf, type TextLine } from "./text-line.ts";
 
-export interface Span {
-  readonly text: string;
-  readonly attr: Attr;
-}
-
-export interface TextLine {
-  readonly spans: readonly Span[];
-  /** When it came, if we were there; milliseconds of the wall clock. */
-  readonly at: number | null;
-  /** Put there by the person who reads. */
-  readonly isMark?: true;
-  /** Who wrote it, where several are merged. */
-  readonly from?: string;
-}
+export type { Span, TextLine } from "./text-line.ts";
 
 /** Enough to scroll through an hour of a talkative service; some 10 MB at the worst. */
 const MOST_LINES = 20_000;
@@ -31,17 +20,6 @@ const MOST_CHARACTERS = 6_000_000;
 const LONGEST_LINE = 8_192;
 /** How far up a program may move the cursor: the bars of a download tool, not the log above them. */
 const FARTHEST_UP = 100;
-/** Longer ones are nonsense, and must not swallow the rest of the log. */
-const LONGEST_CSI = 128;
-const LONGEST_STRING = 65_536;
-
-interface Open {
-  glyphs: string[];
-  attrs: Attr[];
-  at: number | null;
-}
-
-type Parsing = "ground" | "escape" | "csi" | "string" | "string escape" | "charset";
 
 export class TerminalText {
   /** Number of the oldest line that is kept. */
@@ -56,8 +34,9 @@ export class TerminalText {
   #row = 0;
   #column = 0;
   #attr: Attr = PLAIN;
-  #parsing: Parsing = "ground";
-  #sequence = "";
+  readonly #reader = new EscapeReader();
+  /** When the text came that is being read. */
+  #now: number | null = null;
   #characters = 0;
   /** Program output begins in this line of #lines; the cursor goes no further up. */
   #floor = 0;
@@ -97,18 +76,13 @@ export class TerminalText {
   /** `at`: when it came; null: nobody knows. */
   write(text: string, at: number | null): void {
     this.version++;
-    for (let index = 0; index < text.length; ) {
-      if (this.#parsing === "ground") {
-        const end = endOfPrintable(text, index);
-        if (end > index) {
-          this.#print(text.slice(index, end), at);
-          index = end;
-          continue;
-        }
-      }
-      this.#take(text[index]!, at);
-      index++;
-    }
+    this.#now = at;
+    this.#reader.read(text, {
+      print: (printed) => this.#print(printed),
+      control: (code) => this.#control(code),
+      csi: (final, parameters) => this.#csi(final, parameters),
+      escape: (final) => this.#escape(final),
+    });
     this.#trim();
   }
 
@@ -132,9 +106,9 @@ export class TerminalText {
     this.#trim();
   }
 
-  #print(text: string, at: number | null): void {
+  #print(text: string): void {
     const { glyphs, attrs } = this.#open;
-    this.#open.at ??= at;
+    this.#open.at ??= this.#now;
     if (text.charCodeAt(0) >= 0x300) this.#addMarks(text);
     cells(text, (glyph, columns) => {
       if (this.#column + columns > LONGEST_LINE) return;
@@ -166,58 +140,18 @@ export class TerminalText {
     }
   }
 
-  #take(character: string, at: number | null): void {
-    const code = character.charCodeAt(0);
-    switch (this.#parsing) {
-      case "ground":
-        return this.#control(code, at);
-      case "escape":
-        this.#parsing = "ground";
-        if (character === "[") this.#parsing = "csi";
-        else if ("]PX^_".includes(character)) this.#parsing = "string";
-        else if ("()*+-./#% ".includes(character)) this.#parsing = "charset";
-        else if (code < 0x20) this.#control(code, at);
-        else if (character === "M") this.#up(1);
-        else if (character === "E" || character === "D") this.#newLine(at);
-        this.#sequence = "";
-        return;
-      case "charset":
-        this.#parsing = "ground";
-        if (code < 0x20) this.#control(code, at);
-        return;
-      case "csi":
-        if (code >= 0x40 && code <= 0x7e) {
-          this.#parsing = "ground";
-          this.#csi(character);
-        } else if (code < 0x20 || this.#sequence.length >= LONGEST_CSI) {
-          this.#parsing = "ground";
-          if (code < 0x20) this.#control(code, at);
-        } else this.#sequence += character;
-        return;
-      case "string":
-        if (code === 0x1b) this.#parsing = "string escape";
-        else if (code === 0x07 || code === 0x9c) this.#parsing = "ground";
-        else if (code === 0x0a || this.#sequence.length >= LONGEST_STRING) {
-          this.#parsing = "ground"; // It was cut off: what follows is output again.
-          if (code === 0x0a) this.#newLine(at);
-        } else this.#sequence += ".";
-        return;
-      case "string escape":
-        this.#parsing = "ground";
-        if (character !== "\\") {
-          this.#parsing = "escape";
-          this.#take(character, at);
-        }
-    }
+  #escape(final: string): void {
+    if (final === "M") this.#up(1);
+    else if (final === "E" || final === "D") this.#newLine();
   }
 
-  #control(code: number, at: number | null): void {
+  #control(code: number): void {
     switch (code) {
       case 0x0a:
       case 0x0b:
       case 0x0c:
       case 0x85:
-        return this.#newLine(at);
+        return this.#newLine();
       case 0x0d:
         this.#column = 0;
         return;
@@ -227,25 +161,10 @@ export class TerminalText {
       case 0x09:
         this.#column = Math.min((Math.floor(this.#column / 8) + 1) * 8, LONGEST_LINE - 1);
         return;
-      case 0x1b:
-        this.#parsing = "escape";
-        return;
-      case 0x9b:
-        this.#parsing = "csi";
-        this.#sequence = "";
-        return;
-      case 0x90:
-      case 0x98:
-      case 0x9d:
-      case 0x9e:
-      case 0x9f:
-        this.#parsing = "string";
-        this.#sequence = "";
     }
   }
 
-  #csi(final: string): void {
-    const parameters = this.#sequence;
+  #csi(final: string, parameters: string): void {
     if (final === "m" && !/^[<=>?]/.test(parameters)) {
       this.#attr = afterSgr(this.#attr, parameters);
       return;
@@ -281,7 +200,7 @@ export class TerminalText {
       case "f": {
         // Somebody draws a whole screen: its lines follow one another here.
         const column = Number.parseInt(parameters.split(";")[1] ?? "1", 10) || 1;
-        if (this.#open.glyphs.length > 0) this.#newLine(this.#open.at);
+        if (this.#open.glyphs.length > 0) this.#newLine();
         this.#column = Math.min(column, LONGEST_LINE) - 1;
         return;
       }
@@ -314,13 +233,13 @@ export class TerminalText {
     if (this.#row < this.#lines.length) this.#lines.length = this.#row + 1;
   }
 
-  #newLine(at: number | null): void {
+  #newLine(): void {
     if (this.#row < this.#lines.length - 1) this.#goTo(this.#row + 1);
     else {
       this.#finish();
       this.#begin();
     }
-    this.#open.at ??= at;
+    this.#open.at ??= this.#now;
     this.#column = 0;
   }
 
@@ -390,34 +309,4 @@ export class TerminalText {
     this.#floor = Math.max(0, this.#floor - give);
     this.#characters -= characters;
   }
-}
-
-function endOfPrintable(text: string, from: number): number {
-  let at = from;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) break;
-  }
-  return at;
-}
-
-function spansOf({ glyphs, attrs }: Open): Span[] {
-  const spans: Span[] = [];
-  let length = glyphs.length;
-  while (length > 0 && glyphs[length - 1] === " " && attrs[length - 1] === PLAIN) length--;
-  for (let at = 0; at < length; ) {
-    const attr = attrs[at]!;
-    let end = at;
-    while (end < length && attrs[end] === attr) end++;
-    // In one piece: text that grows by single characters stays a chain of them in memory.
-    spans.push({ text: glyphs.slice(at, end).join(""), attr });
-    at = end;
-  }
-  return spans;
-}
-
-function lengthOf({ spans }: TextLine): number {
-  let sum = 40; // What a line costs without a character.
-  for (const { text } of spans) sum += text.length;
-  return sum;
 }
