@@ -85,9 +85,9 @@ test("questions are answered with the daemon's words", async (context) => {
 
 test("a text is checked as if it stood in a file, and only files that are read can be named", async (context) => {
   const served = await serve(context, new FakeDaemon());
-  const checked = await say(served, "POST", "/v1/plan/check", { file: "web.yaml", text: "command: x" });
+  const checked = await say(served, "POST", "/v1/plan/check", JSON.stringify({ file: "web.yaml", text: "command: x" }));
   assert.equal(checked.status, 200);
-  const refused = await say(served, "POST", "/v1/plan/check", { file: "/etc/passwd", text: "x" });
+  const refused = await say(served, "POST", "/v1/plan/check", JSON.stringify({ file: "/etc/passwd", text: "x" }));
   assert.deepEqual([refused.status, (refused.body as { error: { code: string } }).error.code], [400, "no_plan_file"]);
   assert.equal((await say(served, "GET", "/v1/services/nobody/runs")).status, 404);
 });

@@ -136,7 +136,7 @@ test(
   },
 );
 
-test("c copies what is shown and y a line, by OSC 52", story, async (t) => {
+test("c copies what is shown, y a line, and the mouse the rows that it is drawn over, by OSC 52", story, async (t) => {
   const { tmux, say } = await echoing(t);
   tmux.run("set-option", "-s", "set-clipboard", "on");
   await say("first line\nsecond line\n");
@@ -148,6 +148,11 @@ test("c copies what is shown and y a line, by OSC 52", story, async (t) => {
   await tmux.press("y");
   await tmux.shows(/a line sent to the clipboard/);
   assert.equal(tmux.run("show-buffer"), "second line\n");
+  await say("third line\n");
+  await tmux.shows(/third line/);
+  // Row 4 of the screen is the first of the log.
+  await tmux.sendBytes("\x1b[<0;3;4M", "\x1b[<32;9;5M", "\x1b[<0;9;5m");
+  await tmux.shows(() => tmux.run("show-buffer") === "first line\nsecond line\n");
 });
 
 test("a progress bar is drawn over itself, also one of several lines; colours are colours", story, async (t) => {

@@ -122,7 +122,7 @@ function shownLines(model: Model, log: OpenLog): string[] {
   return lines;
 }
 
-function copied(model: Model, lines: readonly string[]): Outcome {
+export function copied(model: Model, lines: readonly string[]): Outcome {
   if (lines.length === 0) return said(model, "there is nothing to copy", "quiet");
   const what = lines.length === 1 ? "a line" : `${lines.length} lines`;
   return [

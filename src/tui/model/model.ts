@@ -189,6 +189,8 @@ export interface Model {
   readonly overlay: Overlay | null;
   readonly prompt: Prompt | null;
   readonly notice: Notice | null;
+  /** Rows of the screen that the mouse is drawn over, in a log; copied when it is let go. */
+  readonly drawn: { readonly from: number; readonly to: number } | null;
   readonly pending: ReadonlyMap<string, Pending>;
 
   readonly health: HealthReport | null;
@@ -271,6 +273,7 @@ export function firstModel(around: Surroundings): Model {
     overlay: null,
     prompt: null,
     notice: null,
+    drawn: null,
     pending: new Map(),
     health: null,
     services: [],

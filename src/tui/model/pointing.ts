@@ -1,10 +1,13 @@
 /** The mouse: what is under the pointer is chosen, scrolled, sorted; never more than a key could do. */
+
+import { draw } from "../view/draw.ts";
 import { layout, listRows, tabsOf } from "../view/layout.ts";
 import { sortAt } from "../view/titles.ts";
 import { act, chosen, type Outcome, viewed } from "./act.ts";
 import { itemsOf, moved } from "./items.ts";
 import type { Keymap } from "./keymap.ts";
 import { sortedBy } from "./list-actions.ts";
+import { copied } from "./log-actions.ts";
 import { scrolled } from "./logs.ts";
 import type { Mouse } from "./message.ts";
 import type { Model } from "./model.ts";
@@ -24,7 +27,40 @@ export function withMouse(model: Model, mouse: Mouse, keymap: Keymap): Outcome {
       : [model, []];
   }
   if (mouse.what === "wheel up" || mouse.what === "wheel down") return [wheeled(model, mouse), []];
-  return mouse.what === "press" ? pressed(model, mouse, keymap) : [model, []];
+  switch (mouse.what) {
+    case "press":
+      return pressed(model, mouse, keymap);
+    case "drag":
+      return [dragged(model, mouse), []];
+    case "release":
+      return model.drawn === null ? [model, []] : released(model, model.drawn, keymap);
+  }
+}
+
+/** Over a log: whole rows, as nobody wants half a line of it. */
+function dragged(model: Model, { row }: Mouse): Model {
+  const { pane } = layout(model);
+  if (pane === null || model.drawn === null) return model;
+  const to = Math.min(Math.max(row, pane.top), pane.top + pane.rows - 1);
+  return { ...model, drawn: { ...model.drawn, to } };
+}
+
+/** What stood there goes to the clipboard; a click that did not move copies nothing. */
+function released(model: Model, { from, to }: NonNullable<Model["drawn"]>, keymap: Keymap): Outcome {
+  const next: Model = { ...model, drawn: null };
+  const { pane } = layout(model);
+  if (pane === null || from === to) return [next, []];
+  const { glyphs } = draw(next, keymap);
+  const rows = glyphs.slice(Math.min(from, to), Math.max(from, to) + 1);
+  return copied(
+    next,
+    rows.map((cells) =>
+      cells
+        .slice(pane.left, pane.left + pane.columns)
+        .join("")
+        .trimEnd(),
+    ),
+  );
 }
 
 function wheeled(model: Model, { what, row, column }: Mouse): Model {
@@ -55,7 +91,8 @@ function pressed(model: Model, { row, column }: Mouse, keymap: Keymap): Outcome 
     return [tab === undefined ? model : viewed(model, tab.view), []];
   }
   if (pane !== null && row >= pane.top - 1 && row < pane.top + pane.rows && column >= pane.left) {
-    return [{ ...model, focus: "pane" }, []];
+    const isLog = row >= pane.top && (model.view === "logs" || model.pane === "log");
+    return [{ ...model, focus: "pane", drawn: isLog ? { from: row, to: row } : null }, []];
   }
   if (list === null || row < list.top || row >= list.top + list.rows) return [model, []];
   if (row === list.top) {

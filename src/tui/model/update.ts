@@ -33,7 +33,7 @@ function step(model: Model, message: Message, keymap: Keymap): Outcome {
     case "mouse":
       return isTooSmall(model) ? [model, []] : withMouse(model, message, keymap);
     case "resize":
-      return [{ ...model, columns: message.columns, rows: message.rows }, []];
+      return [{ ...model, drawn: null, columns: message.columns, rows: message.rows }, []];
     case "tick":
       return [ticked(model), []];
     case "connection":
