@@ -55,6 +55,7 @@ const USUAL: Settings = { theme: null, mouse: null, keymap: BINDINGS, mistakes: 
 
 /** Pictures a second, at most: more are not seen, and over a slow line not sent. */
 const BETWEEN_PICTURES_MS = 40;
+const FIGURES: ReadonlySet<Message["type"]> = new Set(["sample", "gpus", "idle"]);
 /** A lone Escape is told from the beginning of a sequence by what follows, or does not. */
 const ESCAPE_MS = 50;
 const TICK_MS = 1_000;
@@ -175,12 +176,14 @@ class Session implements Tui {
 
   #send(message: Message): void {
     if (this.#isOver) return;
+    const isFirst = this.#model.usageAt === null;
     const [model, commands] = update(this.#model, message, this.#settings.keymap, Date.now());
     this.#model = model;
     for (const command of commands) this.#do(command);
     if (this.#isOver) return;
     this.#isDirty = true;
-    this.#soon();
+    // Figures are drawn with the seconds, so that a screen at rest is drawn once a second.
+    if (isFirst || !FIGURES.has(message.type)) this.#soon();
     // A spinner begins to turn at once, and what is looked at is told at once.
     const { animates } = wanted(model);
     if (animates) this.#schedule();
