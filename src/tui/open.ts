@@ -56,8 +56,6 @@ const USUAL: Settings = { theme: null, mouse: null, keymap: BINDINGS, mistakes: 
 /** Pictures a second, at most: more are not seen, and over a slow line not sent. */
 const BETWEEN_PICTURES_MS = 40;
 const FIGURES: ReadonlySet<Message["type"]> = new Set(["sample", "gpus", "idle"]);
-/** A lone Escape is told from the beginning of a sequence by what follows, or does not. */
-const ESCAPE_MS = 50;
 const TICK_MS = 1_000;
 const ANIMATION_MS = 200;
 
@@ -163,11 +161,12 @@ class Session implements Tui {
     if (this.#escape !== null) clearTimeout(this.#escape);
     this.#escape = null;
     for (const one of this.#keys.read(bytes)) this.#input(one);
-    if (!this.#keys.isWaiting || this.#isOver) return;
+    const { waitMs } = this.#keys;
+    if (waitMs === null || this.#isOver) return;
     this.#escape = setTimeout(() => {
       this.#escape = null;
       for (const one of this.#keys.flush()) this.#input(one);
-    }, ESCAPE_MS);
+    }, waitMs);
   }
 
   #input(one: Input): void {

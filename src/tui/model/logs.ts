@@ -46,7 +46,10 @@ function mergedNames(model: Model): readonly string[] {
 
 export function newestRun(model: Model, job: string): number | null {
   const status = model.jobs.find(({ name }) => name === job);
-  return status?.runs.at(-1)?.run ?? status?.last?.run ?? null;
+  const inHistory = model.histories.get(job)?.find(({ run }) => run !== null)?.run;
+  // Both are told, and either may be told first.
+  const over = Math.max(status?.last?.run ?? 0, inHistory ?? 0);
+  return status?.runs.at(-1)?.run ?? (over > 0 ? over : null);
 }
 
 export function keyOf(source: LogSource): string {

@@ -235,3 +235,13 @@ test("every view can be drawn before svcd has said anything", () => {
     assert.match(screen.screen(), /^ svcd/);
   }
 });
+
+test("the output of a job's last run stands alone in its pane", () => {
+  const screen = new Staged(ABC, {}, [job("backup", { last: null })]);
+  screen.press("2", "l");
+  assert.match(screen.screen(), /backup has not run yet/);
+  screen.hears({ type: "history", name: "backup", records: [record("backup", 1)] });
+  screen.press("l");
+  screen.hears({ type: "output", key: "job backup 1", text: "saved\n", position: 6, isNew: false });
+  assert.equal(screen.screen().split("\n")[3], "saved");
+});

@@ -61,9 +61,13 @@ export class KeyReader {
   #rest = "";
   #paste: string | null = null;
 
-  /** There is something that may be the beginning of more. */
-  get isWaiting(): boolean {
-    return this.#rest !== "" && this.#paste === null;
+  /**
+   * There is something that may be the beginning of more, and how long to wait for it: a lone Escape is most often the key, what
+   * has begun as a sequence nearly never is, and lines can be slow. null: nothing.
+   */
+  get waitMs(): number | null {
+    if (this.#rest === "" || this.#paste !== null) return null;
+    return this.#rest === "\x1b" ? 50 : 500;
   }
 
   read(bytes: Uint8Array): Input[] {

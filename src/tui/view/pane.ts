@@ -25,10 +25,11 @@ export function drawPane(canvas: Canvas, model: Model, keymap: Keymap, looks: Lo
   if (isLog) {
     const log = logNow(model);
     if (log !== null) drawLog(canvas, pane, log, model, looks);
+    else canvas.put(pane.top, pane.left + 1, noLogWords(model), looks.ink.dim);
     if (model.drawn !== null && model.drawn.from !== model.drawn.to) {
       const [from, to] = [Math.min(model.drawn.from, model.drawn.to), Math.max(model.drawn.from, model.drawn.to)];
       for (let row = from; row <= to; row++) canvas.choose(row, pane.left, pane.columns, looks.ink.chosen);
-    } else canvas.put(pane.top, pane.left + 1, noLogWords(model), looks.ink.dim);
+    }
     return;
   }
   drawPage(canvas, pane, pageOf(model, pane.columns, looks), model.paneTop, looks);
