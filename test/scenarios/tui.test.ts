@@ -256,7 +256,7 @@ test("jobs: run now, end, pause and resume; the lane, the runs, and a run's outp
   await tmux.press("d");
   await tmux.shows(/last lines of run 1/);
   await tmux.press("y");
-  await tmux.shows(/schedule/);
+  await tmux.shows(/^ name: long$/m);
 });
 
 test("3 merges the logs of all, 4 shows the machine, 5 what happened, 6 the doors", story, async (t) => {
