@@ -15,7 +15,7 @@ process.chdir(`${import.meta.dirname}/..`);
 const PURE = /^(src\/(plan|service|probe|phase|schedule|gpu|supervisor|sim)\/|src\/[^/]+$|test\/(floors|faults-page))/;
 const PURE = /^(src\/(plan|service|probe|schedule|gpu|supervisor|sim)\/|src\/[^/]+$|test\/(floors|faults-page))/;
 const PURE =
-  /^(src\/(plan|service|probe|schedule|supervisor|sim)\/|src\/tui\/(text|model|view)\/|src\/[^/]+$|test\/(floors|faults-page))/;
+  /^(src\/(plan|service|probe|schedule|gpu|supervisor|sim)\/|src\/tui\/(text|model|view)\/|src\/[^/]+$|test\/(floors|faults-page))/;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

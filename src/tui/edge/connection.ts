@@ -2,13 +2,13 @@
  * svcd, as the screen hears it: events as they come, everything anew where something was missed, samples while somebody looks,
  * and what the person asks for. A daemon that goes away is looked for until it is back.
  */
-import { type Control, request } from "../../control/client.ts";
+import type { Control } from "../../control/client.ts";
 import type { ActionResult } from "../../control/daemon.ts";
 import type { Command, Deed, Question } from "../model/command.ts";
 import type { Message } from "../model/message.ts";
 import type { Wanted } from "../model/wanted.ts";
-import { isUnreachable, sentence } from "./errors.ts";
-import { gpusIn } from "./gpu-answer.ts";
+import { isRefused, isUnreachable, sentence } from "./errors.ts";
+import { gpusIn, NOT_TOLD } from "./gpu-answer.ts";
 import { LogTaps } from "./log-taps.ts";
 
 /** A burst of events (a thousand jobs that are due) is answered with one question, and then for a while with no other. */
@@ -147,10 +147,10 @@ export class Connection {
   async #askGpus(): Promise<void> {
     this.#gpus = setTimeout(() => void this.#askGpus(), GPUS_EVERY_MS);
     try {
-      const answer = await request(this.#client.socketPath, "GET", "/v1/gpus");
-      this.#send({ type: "gpus", gpus: gpusIn(answer) });
-    } catch {
-      // It is away; the header says so.
+      this.#send({ type: "gpus", gpus: gpusIn(await this.#client.gpus()) });
+    } catch (error) {
+      // Unreachable: the header says so.
+      if (isRefused(error)) this.#send({ type: "gpus", gpus: NOT_TOLD });
     }
   }
 

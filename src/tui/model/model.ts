@@ -138,6 +138,8 @@ export interface Draft {
 /** What `GET /v1/gpus` answers, as far as a screen shows it. */
 export interface GpuFacts {
   readonly name: string;
+  /** Why it is not as it should be: gone, not for use, or seen long ago; null: it is. */
+  readonly flaw: string | null;
   readonly memoryUsedBytes: number | null;
   readonly memoryTotalBytes: number | null;
   readonly usePercent: number | null;

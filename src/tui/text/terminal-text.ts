@@ -109,7 +109,7 @@ export class TerminalText {
   #print(text: string): void {
     const { glyphs, attrs } = this.#open;
     this.#open.at ??= this.#now;
-    if (text.charCodeAt(0) >= 0x300) this.#addMarks(text);
+    if (text.charCodeAt(0) >= 0x80) this.#addMarks(text);
     cells(text, (glyph, columns) => {
       if (this.#column + columns > LONGEST_LINE) return;
       while (glyphs.length < this.#column) {
@@ -134,7 +134,9 @@ export class TerminalText {
     const { glyphs } = this.#open;
     const at = glyphs[this.#column - 1] === "" ? this.#column - 2 : this.#column - 1;
     for (const character of text) {
-      if (columnsOf(character) !== 0) return;
+      const columns = columnsOf(character);
+      if (columns > 0) return;
+      if (columns < 0) continue; // Left out, so what follows it stands beside what was before.
       const glyph = glyphs[at];
       if (glyph !== undefined && [...glyph].length <= MOST_MARKS) glyphs[at] = glyph + character;
     }

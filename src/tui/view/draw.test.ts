@@ -101,6 +101,7 @@ function box(columns: number, rows: number, around: ConstructorParameters<typeof
     gpus: [
       {
         name: "NVIDIA H100 80GB HBM3",
+        flaw: null,
         memoryTotalBytes: 80 * 2 ** 30,
         memoryUsedBytes: 41 * 2 ** 30,
         usePercent: 37,

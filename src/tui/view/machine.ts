@@ -101,6 +101,7 @@ function gpus(page: PageWriter, model: Model, barColumns: number, looks: Looks):
       { text: ` ${String(index).padEnd(2)} `, attr: ink.dim },
       { text: gpu.name, attr: ink.strong },
       { text: `  ${facts(gpu)}`, attr: ink.dim },
+      { text: gpu.flaw === null ? "" : `  ${gpu.flaw}`, attr: ink.warn },
     );
     if (used !== null && total !== null) {
       page.line(
