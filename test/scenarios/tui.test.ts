@@ -356,6 +356,7 @@ test("keys and theme of one's own stand in tui.yaml; its mistakes are told with 
   writeFileSync(box.path(".config/svcd/tui.yaml"), "theme: light\nkeys:\n  services.tree: Z\n  services.stpo: q\n");
   const tmux = await Tmux.open(t, box, { columns: 120 });
   await tmux.shows(/tui\.yaml:4:3: there is no action `services\.stpo`; did you mean `services\.stop`\?/);
+  await tmux.shows(/● api/);
   await tmux.press("Z");
   await tmux.shows(/needed by/);
 });
