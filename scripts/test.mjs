@@ -12,10 +12,8 @@ import { parseArgs } from "node:util";
 process.chdir(`${import.meta.dirname}/..`);
 
 /** No file here opens a socket, starts a process or waits for time, so they cannot disturb one another. */
-const PURE = /^(src\/(plan|service|probe|phase|schedule|gpu|supervisor|sim)\/|src\/[^/]+$|test\/(floors|faults-page))/;
-const PURE = /^(src\/(plan|service|probe|schedule|gpu|supervisor|sim)\/|src\/[^/]+$|test\/(floors|faults-page))/;
 const PURE =
-  /^(src\/(plan|service|probe|schedule|gpu|supervisor|sim)\/|src\/tui\/(text|model|view)\/|src\/[^/]+$|test\/(floors|faults-page))/;
+  /^(src\/(plan|service|probe|phase|schedule|gpu|supervisor|sim)\/|src\/tui\/(text|model|view)\/|src\/[^/]+$|test\/(floors|faults-page))/;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -145,16 +145,8 @@ function gpuMemoryOf(name: string, { gpus }: Model): number | null {
   return held.length === 0 ? null : held.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0);
 }
 
-interface Progressing {
-  readonly progress?: {
-    readonly done?: number | null;
-    readonly total?: number | null;
-    readonly percent?: number | null;
-  };
-}
-
 /** As its `phases:` tell; null: they do not. */
-function progressOf(service: ServiceStatus & Progressing): number | null {
+function progressOf(service: ServiceStatus): number | null {
   const { done, total, percent } = service.progress ?? {};
   if (typeof done === "number" && typeof total === "number" && total > 0) return Math.min(1, done / total);
   return typeof percent === "number" ? Math.min(1, percent / 100) : null;
