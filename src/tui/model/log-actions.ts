@@ -199,7 +199,11 @@ function otherRun(model: Model, log: OpenLog, back: 1 | -1): Outcome {
       return said(model, back === 1 ? "that is the oldest run that is kept" : "that is the newest run", "quiet");
     return [{ ...model, chosenRun: next }, []];
   }
-  const starts = model.runStarts.get(source.name) ?? [];
+  const starts = model.runStarts.get(source.name);
+  if (starts === undefined) {
+    const askedRun = back === 1 ? "previous run" : "next run";
+    return [{ ...model, askedRun }, [{ do: "ask", question: { about: "runs", name: source.name } }]];
+  }
   const at = source.run === null ? 0 : starts.findIndex(({ run }) => run === source.run);
   const start = starts[at + back];
   if (start === undefined) {

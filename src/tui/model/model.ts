@@ -220,6 +220,8 @@ export interface Model {
   readonly logs: ReadonlyMap<string, OpenLog>;
   /** Another run, or all of a log, asked for while reading it. */
   readonly askedLog: LogSource | null;
+  /** Another run was asked for before it was known where runs begin. */
+  readonly askedRun: "previous run" | "next run" | null;
   /** Of several logs that are merged, each: its lines, and the position after them. */
   readonly parts: ReadonlyMap<string, { readonly text: TerminalText; readonly position: number }>;
 }
@@ -299,6 +301,7 @@ export function firstModel(around: Surroundings): Model {
     events: [],
     logs: new Map(),
     askedLog: null,
+    askedRun: null,
     parts: new Map(),
   };
 }

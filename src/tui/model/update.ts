@@ -7,6 +7,7 @@ import { keepingPlaces, withEvent, withOutput, without, withPast, withSample } f
 import { itemsOf, kept } from "./items.ts";
 import type { Keymap } from "./keymap.ts";
 import { withKey, withPaste } from "./keys.ts";
+import { actOnLog } from "./log-actions.ts";
 import { withLog, withLogOpen } from "./logs.ts";
 import type { Message } from "./message.ts";
 import type { Model } from "./model.ts";
@@ -64,7 +65,7 @@ function step(model: Model, message: Message, keymap: Keymap): Outcome {
     case "history":
       return [{ ...model, histories: new Map([...model.histories, [message.name, message.records]]) }, []];
     case "runs":
-      return [{ ...model, runStarts: new Map([...model.runStarts, [message.name, message.starts]]) }, []];
+      return withRuns({ ...model, runStarts: new Map([...model.runStarts, [message.name, message.starts]]) });
     case "output":
       return [withOutput(model, message.key, message.text, message.position, message.isNew), []];
     case "log over":
@@ -146,6 +147,11 @@ function isSettled(model: Model, name: string, deed: Deed): boolean {
   if (deed.kind === "start") return state === "RUNNING";
   if (deed.kind === "stop" || deed.kind === "kill" || deed.kind === "disable") return state === "STOPPED";
   return verbOf(deed) === "clear";
+}
+
+function withRuns(model: Model): Outcome {
+  const { askedRun } = model;
+  return askedRun === null ? [model, []] : actOnLog({ ...model, askedRun: null }, askedRun);
 }
 
 /** Somebody is chosen from the first list on. */
