@@ -35,6 +35,7 @@ const PROGRAMS = [
   ["src/gateway.ts", "gateway"],
   ["src/tunnels.ts", "tunnels"],
   ["src/tui/main.ts", "tui"], // What `svctl tui` loads, and no other command.
+  ["src/ssh/main.ts", "ssh"],
 ];
 
 const FILE_URL = 'const __fileUrl = require("node:url").pathToFileURL(__filename).href;';
@@ -117,6 +118,7 @@ async function bundle(source, name) {
       supported: { "dynamic-import": false },
       plugins: [BESIDE, ONLY_THE_SCREEN],
       ...(name === "svcd" ? {} : { banner: { js: FILE_URL } }),
+      external: ["*.node", "cpu-features"], // ssh2 does without, and they would have to be compiled on each machine.
       minifyWhitespace: true, // Names stay, for the stack of a bug.
       lineLimit: 120,
       charset: "ascii",

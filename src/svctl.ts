@@ -56,6 +56,8 @@ function patient(output: WriteStream): WriteStream {
  * Output of services goes through them, because it can wait for its reader without holding up Ctrl-C.
  */
 function screen(fd: number, stream: () => NodeJS.WriteStream): Screen {
+  // Set by the SSH server: behind these pipes is somebody's terminal, so wide.
+  const columnsFarAway = Number(process.env["SVCD_TERMINAL_COLUMNS"] ?? 0);
   let opened: NodeJS.WriteStream | null = null;
   const open = () => {
     if (opened === null) {
@@ -70,9 +72,10 @@ function screen(fd: number, stream: () => NodeJS.WriteStream): Screen {
       else writeNow(fd, text, (rest) => open().write(rest));
     },
     get isTTY() {
+      if (columnsFarAway > 0) return true;
       return (opened !== null || fstatSync(fd).isCharacterDevice()) && open().isTTY === true;
     },
-    columns: () => open().columns || Number(process.env["COLUMNS"]) || 80,
+    columns: () => columnsFarAway || open().columns || Number(process.env["COLUMNS"]) || 80,
   };
 }
 
