@@ -19,6 +19,7 @@ needs() { # COMMAND PACKAGE
   command -v "$1" >/dev/null || missing="$missing $2"
 }
 needs curl curl
+needs ssh openssh-client
 needs vim vim-tiny
 needs script bsdutils
 needs setpriv util-linux
