@@ -26,10 +26,13 @@ test("a value that cannot be read, and a token that could be guessed, are told b
     },
     where,
   );
-  assert.deepEqual(
-    mistakes.map(({ where }) => where.replace("SSH_SERVER_", "")).sort(),
-    ["IDLE_TIMEOUT", "MAX_SESSIONS", "PERMIT_OPEN", "PORT", "TOKEN"],
-  );
+  assert.deepEqual(mistakes.map(({ where }) => where.replace("SSH_SERVER_", "")).sort(), [
+    "IDLE_TIMEOUT",
+    "MAX_SESSIONS",
+    "PERMIT_OPEN",
+    "PORT",
+    "TOKEN",
+  ]);
   assert.ok(mistakes.every(({ what }) => !what.includes("hunter2")));
 });
 

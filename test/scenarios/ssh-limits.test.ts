@@ -68,20 +68,13 @@ test("a client that stops reading costs a bounded piece of memory, and svcd noth
 
   await t.test("one that grants four gigabytes and then reads nothing", async () => {
     const client = await signedIn(here);
-    t.after(() => client.end());
-    const channel = await started(client, "logs -f chatty");
-    await new Promise((done) => channel.once("data", done));
-    protocolOf(client).channelWindowAdjust(outgoingOf(channel), 0xffff_0000);
+    client.on("error", () => {});
+    for (let i = 0; i < 8; i++) {
+      const channel = await started(client, "logs -f -n 200000 chatty");
+      protocolOf(client).channelWindowAdjust(outgoingOf(channel), 0xff00_0000);
+      await new Promise((done) => channel.once("data", done));
+    }
     socketOf(client).pause();
-    await staysBelow(here, pid);
-    client.destroy();
-  });
-
-  await t.test("one that asks a thousand things and reads no answer", async () => {
-    const client = await signedIn(here);
-    const socket = socketOf(client);
-    socket.pause();
-    for (let i = 0; i < 200_000 && !socket.destroyed; i++) protocolOf(client).ping();
     await staysBelow(here, pid);
     client.destroy();
   });
@@ -185,7 +178,7 @@ async function staysBelow({ box }: SshBox, pid: number): Promise<void> {
     await new Promise((next) => setTimeout(next, 50));
     assert.equal((await box.control.health()).status, "ok");
     const grown = rssOf(pid) - before;
-    assert.ok(grown < 60, `it has grown by ${grown} MB`);
+    assert.ok(grown < 30, `it has grown by ${grown} MB`);
   }
 }
 
@@ -218,7 +211,6 @@ function started(client: Client, command: string): Promise<ClientChannel> {
 }
 
 interface Protocol {
-  ping(): void;
   channelData(id: number, data: Buffer): void;
   channelWindowAdjust(id: number, bytes: number): void;
 }
