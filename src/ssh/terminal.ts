@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { type Control, control } from "../control/client.ts";
+import { onlyLooking } from "./only-looking.ts";
 import type { Permit } from "./permits.ts";
 
 export interface Seat {
@@ -57,14 +58,16 @@ export async function openTerminal(seat: Seat): Promise<number> {
   if (!existsSync(FILE)) return told(seat, "the screen is not installed here");
   const { openTui } = createRequire(import.meta.url)(FILE) as ScreenModule;
   const { input, output, term, env } = seat;
+  const client = control(seat.socketPath);
+  const isReadOnly = seat.permit === "view";
   const screen = openTui({
     input,
     output,
     ...seat.size(),
     term,
     env,
-    client: control(seat.socketPath),
-    isReadOnly: seat.permit === "view",
+    client: isReadOnly ? onlyLooking(client) : client,
+    isReadOnly,
     runEditor: null,
   });
   if (typeof screen === "string") return told(seat, screen);
