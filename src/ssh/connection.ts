@@ -5,7 +5,8 @@
  * sends beyond the window, sessions and forwarded ports at once.
  */
 import type { Socket } from "node:net";
-import type { Connection as Client, ServerChannel } from "ssh2";
+import type { Connection as Client, ServerChannel, TcpipRequestInfo } from "ssh2";
+import { exposedTargets } from "./exposed.ts";
 import { forward, mayForward } from "./forward.ts";
 import type { House } from "./house.ts";
 import { shown } from "./log-line.ts";
@@ -138,26 +139,36 @@ export class Connection {
         watch: (channel) => this.#watch(channel),
       });
     });
-    client.on("tcpip", (accept, reject, info) => {
+    client.on("tcpip", (accept, reject, info) => void this.#forward(guest, accept, reject, info));
+  }
+
+  async #forward(
+    { options }: Guest,
+    accept: () => ServerChannel,
+    reject: () => unknown,
+    info: TcpipRequestInfo,
+  ): Promise<void> {
+    if (this.#forwards >= MOST_FORWARDS) return void reject();
+    this.#forwards++;
+    const done = () => {
+      this.#forwards--;
+    };
+    const { settings, strangers, now, socketPath } = this.#house;
+    if (!(await mayForward(options, settings.permitOpen, () => exposedTargets(socketPath), info))) {
+      done();
       const to = `${shown(info.destIP)}:${info.destPort}`;
-      if (!mayForward(guest.options, this.#house.settings.permitOpen, info)) {
-        this.#house.strangers.say(
-          `${this.address}: may not forward to ${to} (SSH_SERVER_PERMIT_OPEN)`,
-          this.#house.now(),
-        );
-        return void reject();
-      }
-      if (this.#forwards >= MOST_FORWARDS) return void reject();
-      this.#forwards++;
-      forward(
-        info,
-        () => accept(),
-        () => void reject(),
-        this.#line,
-        (channel) => this.#watch(channel),
-        () => this.#forwards--,
-      );
-    });
+      strangers.say(`${this.address}: may not forward to ${to} (SSH_SERVER_PERMIT_OPEN)`, now());
+      return void reject();
+    }
+    if (this.#socket.destroyed) return done();
+    forward(
+      info,
+      accept,
+      () => void reject(),
+      this.#line,
+      (channel) => this.#watch(channel),
+      done,
+    );
   }
 
   #watch(channel: ServerChannel): void {

@@ -10,13 +10,16 @@ import { canonical, isPermitted, type Target } from "./permit-open.ts";
 
 const CONNECT_WITHIN_MS = 10_000;
 
-export function mayForward(
+/** `exposed` is asked for what the settings do not list. */
+export async function mayForward(
   options: KeyOptions,
   permitted: readonly Target[],
+  exposed: () => Promise<readonly Target[]>,
   { destIP, destPort }: TcpipRequestInfo,
-): boolean {
-  if (!options.mayForward || !isPermitted(permitted, destIP, destPort)) return false;
-  return options.permitOpen === null || isPermitted(options.permitOpen, destIP, destPort);
+): Promise<boolean> {
+  if (!options.mayForward) return false;
+  if (options.permitOpen !== null && !isPermitted(options.permitOpen, destIP, destPort)) return false;
+  return isPermitted(permitted, destIP, destPort) || isPermitted(await exposed(), destIP, destPort);
 }
 
 /** Calls `onClose` once. */
