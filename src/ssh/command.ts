@@ -32,20 +32,22 @@ export function runCommand(options: CommandOptions): Command {
     env: columns === null ? { ...env } : { ...env, SVCD_TERMINAL_COLUMNS: String(columns) },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  let isOver = false;
+  child.once("error", (error) => {
+    isOver = true;
+    channel.resume();
+    channel.stderr.write(`svcd-ssh: svctl cannot be started: ${error.message}\n`);
+    options.onEnd();
+    channel.exit(1);
+    channel.end();
+  });
+  if (child.pid === undefined) return { signal: () => {} }; // The error follows; where files ran out there are no pipes either.
   const out = outlet(channel, line, columns !== null);
   const err = columns === null ? errorOutlet(channel, line) : out;
   child.stdout.pipe(out, { end: false });
   child.stderr.pipe(err, { end: false });
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {}); // Its end tells all.
 
-  let isOver = false;
-  child.once("error", (error) => {
-    isOver = true;
-    channel.stderr.write(`svcd-ssh: svctl cannot be started: ${error.message}\n`);
-    options.onEnd();
-    channel.exit(1);
-    channel.end();
-  });
   child.once("close", (code, signal) => {
     if (isOver) return;
     isOver = true;

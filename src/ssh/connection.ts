@@ -18,8 +18,8 @@ import { type Guest, SignIn } from "./sign-in.ts";
 const MOST_BYTES_OF_A_STRANGER = 512 * 1024;
 /** Answers that were not read; reading goes on when they were. */
 const MOST_UNREAD = 4 * 1024 * 1024;
-/** ssh2 grants 2 MiB. */
-const MOST_UNTAKEN = 3 * 1024 * 1024;
+/** ssh2 keeps 2 MiB and grants 2 MiB beside them. */
+const MOST_UNTAKEN = 6 * 1024 * 1024;
 const MOST_SESSIONS = 20;
 const MOST_FORWARDS = 100;
 

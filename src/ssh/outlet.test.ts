@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { Writable } from "node:stream";
 import { test } from "node:test";
 import type { ServerChannel } from "ssh2";
-import { outlet, withCarriageReturns } from "./outlet.ts";
+import { errorOutlet, outlet, withCarriageReturns } from "./outlet.ts";
 
 test("lines end for a raw terminal, once, wherever the pieces are cut", () => {
   const raw = (text: string, before = 0) => withCarriageReturns(Buffer.from(text), before).toString();
@@ -57,4 +57,26 @@ test("nobody waits for a channel that has gone", async () => {
   const closed = new Promise((done) => out.once("close", done));
   channel.emit("close");
   await closed;
+});
+
+test("errors wait for the client's window beside everything else, and arrive whole", async () => {
+  const { channel, socket } = stalled();
+  const written: string[] = [];
+  const outgoing = { window: 4 };
+  const errors = {
+    write(piece: Buffer) {
+      written.push(piece.toString());
+      outgoing.window -= piece.length;
+    },
+  };
+  const out = errorOutlet(Object.assign(channel, { outgoing, stderr: errors }) as unknown as ServerChannel, {
+    socket,
+    touch: () => {},
+  });
+  const done = new Promise((all) => out.write("it went wrong", all));
+  await new Promise((next) => setImmediate(next));
+  assert.deepEqual(written, ["it w"]);
+  outgoing.window = 100;
+  await done;
+  assert.equal(written.join(""), "it went wrong");
 });

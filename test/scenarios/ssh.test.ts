@@ -57,6 +57,8 @@ test("commands of svctl run over SSH: output, errors, exit codes and input as on
     const installed = await here.run(["crontab", "-"], { stdin: crontab });
     assert.equal(installed.code, 0, installed.stderr);
     assert.equal((await here.ssh("crontab", "-l")).stdout, crontab);
+    const unread = await here.run(["status", "web"], { stdin: "x".repeat(50_000_000) });
+    assert.equal(unread.code, 0, `one that does not is not kept from its end: ${unread.stderr}`);
   });
 
   await t.test("with a terminal: colours, its width, whole lines, Ctrl-C", async () => {
