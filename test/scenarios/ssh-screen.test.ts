@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import { NEEDS_SSH, SshBox } from "./ssh-box.ts";
+import { hear, NEEDS_SSH, SshBox } from "./ssh-box.ts";
 
 const HAS_SCREEN = existsSync(resolve(import.meta.dirname, "../../dist/tui.js"));
 const NEEDS_TMUX = {
@@ -101,6 +101,21 @@ test(
   },
 );
 
+test("twenty screens at once; one that is stopped holds up none of the others", NEEDS_TMUX, async (t) => {
+  const here = await SshBox.open(t, { files: { "web.yaml": "command: sleep 1001\nstartsecs: 0s\n" } });
+  const { box } = here;
+  await box.until("web", "RUNNING");
+  const people = Array.from({ length: 20 }, () => here.spawn(["-tt"], { env: { TERM: "xterm", LANG: "C" } }));
+  const heard = people.map(hear);
+  await box.becomes("all of them see it", () => heard.every(({ stdout }) => stdout.includes("RUNNING")));
+  people[0]!.kill("SIGSTOP");
+  for (const one of heard) one.stdout = "";
+  await box.svctl("stop", "web");
+  await box.becomes("the others see more", () => heard.slice(1).every(({ stdout }) => stdout.includes("STOPPED")));
+  people[0]!.kill("SIGCONT");
+  await box.becomes("and it does, too", () => heard[0]!.stdout.includes("STOPPED"));
+});
+
 test("with a key that may look the screen changes nothing", NEEDS_TMUX, async (t) => {
   const here = await SshBox.open(t, { files: { "web.yaml": "command: sleep 1001\nstartsecs: 0s\n" } });
   const { box } = here;
@@ -113,12 +128,17 @@ test("with a key that may look the screen changes nothing", NEEDS_TMUX, async (t
     () => /web\s.*RUNNING/.test(terminal.text),
     () => terminal.text,
   );
-  for (const key of ["G", "X", "x", "y", "Enter", "R", "y", "Enter"]) terminal.type(key);
-  await box.becomes(
-    "it is refused",
-    () => /you may only look here/.test(terminal.text),
-    () => terminal.text,
-  );
+  terminal.type("G");
+  for (const key of ["x", "r", "X"]) {
+    terminal.type(key);
+    await box.becomes(
+      `${key} is refused`,
+      () => /you may only look here/.test(terminal.text),
+      () => terminal.text,
+    );
+    terminal.type("j"); // The message is gone.
+    await box.becomes("it goes on", () => !/you may only look here/.test(terminal.text));
+  }
   assert.equal((await box.status("web")).pid, pid);
 });
 

@@ -8,10 +8,15 @@ import { test } from "node:test";
 import { isAlive, modeOf } from "./box.ts";
 import { freePort, hear, NEEDS_SSH, SshBox } from "./ssh-box.ts";
 
+/** Clears the screen, renames the window, writes to the clipboard. */
+const EVIL = `command: printf '\\033[2J\\033]0;pwned\\007\\033]52;c;cHduZWQ=\\007\\033[32mfine\\033[0m\\n'; exec sleep 1001
+shell: true
+startsecs: 0s
+`;
 const WEB = 'command: sh -c "echo hello from web; exec sleep 1001"\nstartsecs: 0s\n';
 
 test("commands of svctl run over SSH: output, errors, exit codes and input as on the machine", NEEDS_SSH, async (t) => {
-  const here = await SshBox.open(t, { files: { "web.yaml": WEB } });
+  const here = await SshBox.open(t, { files: { "web.yaml": WEB, "evil.yaml": EVIL } });
   const { box } = here;
   await box.until("web", "RUNNING");
 
@@ -67,6 +72,11 @@ test("commands of svctl run over SSH: output, errors, exit codes and input as on
     assert.match(coloured.stdout, /[^\r]\r\n$/);
     const plain = await here.run(["-tt", "status", "web"], { env: { TERM: "dumb" } });
     assert.doesNotMatch(plain.stdout, /\x1b/);
+
+    await box.becomes("it has written", () => box.log("evil").includes("\x1b]0;pwned"));
+    const evil = await here.run(["-tt", "logs", "evil"], { env: { TERM: "xterm" } });
+    assert.match(evil.stdout, /\x1b\[32mfine/);
+    assert.doesNotMatch(evil.stdout, /\x1b\[2J|\x1b\]|\x07/, "what a service prints moves nobody's cursor");
 
     const child = here.spawn(["-tt", "logs", "-f", "web"], { env: { TERM: "xterm" } });
     const heard = hear(child);
@@ -176,6 +186,16 @@ test(
       await box.until("ssh", ({ run, state }) => run > on.run && state === "RUNNING");
       // known_hosts has the old one: ssh would refuse another.
       assert.equal((await here.run(["-o", "StrictHostKeyChecking=yes", "version"], {})).code, 0);
+    });
+
+    await t.test("a stop sends everybody away and ends well", async () => {
+      const child = here.spawn(["logs", "-f", "ssh"]);
+      const heard = hear(child);
+      await box.becomes("the log is there", () => heard.stdout !== "");
+      const ended = new Promise((done) => child.once("close", done));
+      await box.svctl("stop", "ssh");
+      assert.equal(await ended, 255);
+      assert.match((await box.status("ssh")).why, /exit 0/);
     });
 
     await t.test("a host key that is broken is never silently replaced", async () => {
