@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import ssh2 from "ssh2";
 import { readAuthorizedKeys } from "./authorized-keys.ts";
 
@@ -66,7 +67,14 @@ test("a bad line costs itself, and is told by its number and what to write", () 
   }
 });
 
-test("no text makes reading it fail", () => {
+test("no text makes reading it fail, and nothing is a key that is none", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (before, behind) => {
+      const { keys, badLines } = readAuthorizedKeys(`${before} ${ED25519}${behind}\n`);
+      assert.ok(keys.length <= 1 && keys.length + badLines.length <= 2);
+      for (const { options, written } of keys) if (written === "") assert.equal(options.from, null);
+    }),
+  );
   for (const text of [
     "",
     "\0",

@@ -62,7 +62,7 @@ if (house.ring.size === 0 && settings.token === null)
 const server = new SshServer(house, key.privateKey);
 server.listen(settings.port, settings.host).then(
   // services.d/ssh.yaml waits for this line and shows it in `svctl status`.
-  (port) => say(`host key ${key.fingerprint}, listening on ${settings.host ?? "all addresses"}, port ${port}`),
+  (port) => say(`${key.fingerprint} is the host key, listening on ${settings.host ?? "all addresses"}, port ${port}`),
   cannotListen,
 );
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Asked, asked } from "./permits.ts";
+import fc from "fast-check";
+import { type Asked, asked, VIEW_COMMANDS } from "./permits.ts";
 
 const words = (command: string): readonly string[] | Asked => {
   const what = asked(command, "all");
@@ -88,6 +89,34 @@ test("a key that may look asks everything and changes nothing", () => {
     ...["-n status stop web", "-- stop web", "svctl stop web", "constructor", "__proto__"],
   ])
     assert.ok(!may(command), command);
+});
+
+test("whatever is sent, a key that may look gets svctl to do nothing but look", () => {
+  const piece = fc.constantFrom(
+    "status",
+    "stop",
+    "svctl",
+    "--",
+    "-n",
+    "--json",
+    "--root",
+    "--timeout=1s",
+    "'",
+    '"',
+    "\\",
+    " ",
+    "\n",
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 8 }), fc.constantFrom("", " "), (pieces, joint) => {
+      const what = asked(pieces.join(joint), "view");
+      if (what.is !== "svctl") return;
+      // As svctl reads them: the first word that is no option is the command.
+      const verb = what.words.find((word) => !word.startsWith("-"));
+      assert.ok(verb === undefined || VIEW_COMMANDS.has(verb), `${verb}`);
+      assert.ok(!what.words.some((word) => word.startsWith("--root")));
+    }),
+  );
 });
 
 test("the screen is asked for by its name, too", () => {

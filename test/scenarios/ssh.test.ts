@@ -125,6 +125,14 @@ test("keys of all usual kinds get in, others do not, whatever name they come und
     assert.equal(code, 255);
   });
 
+  await t.test("old algorithms are not spoken, and a wish for compression does not hurt", async () => {
+    for (const option of ["Ciphers=aes128-cbc", "KexAlgorithms=diffie-hellman-group14-sha1", "MACs=hmac-sha1"]) {
+      const only = option.startsWith("MACs") ? ["-o", "Ciphers=aes128-ctr"] : [];
+      assert.equal((await here.run([...only, "-o", option, "version"], {})).code, 255, option);
+    }
+    assert.equal((await here.run(["-C", "version"], {})).code, 0);
+  });
+
   await t.test("from, expiry-time and permit hold a key back", async () => {
     here.authorize(`from="10.0.0.0/8" KEY\nexpiry-time="20200101" ${ecdsa}\nfrom="127.0.0.1",permit="view" ${rsa}\n`);
     assert.deepEqual([await enter("id"), await enter("ecdsa"), await enter("rsa")], [255, 255, 0]);
