@@ -189,6 +189,8 @@ export class Connection {
             name: question.name,
             records: await client.history(question.name, HISTORY_RUNS),
           });
+        case "routes":
+          return this.#send({ type: "routes", routes: await client.routes() });
         case "details":
           return await this.#details(question.names);
       }

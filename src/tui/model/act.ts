@@ -192,7 +192,7 @@ function edit(model: Model): Outcome {
 
 function address(model: Model): Outcome {
   const { chosen: name } = model.lists.services;
-  const url = addressOf(model.details.get(name ?? ""));
+  const url = addressOf(model, name ?? "");
   if (url === null) return said(model, `${name ?? "nothing"}: its file does not say where it can be reached`, "quiet");
   return [
     { ...model, notice: notice(model, `${url} sent to the clipboard (OSC 52)`, "good") },

@@ -1,24 +1,34 @@
-/** Where a service can be reached, as far as its file says: `expose:`, else the address that its health check asks. */
-import type { ServiceDetail } from "../../control/daemon.ts";
+/** Where a service can be reached: what it exposes, else the address that its health check asks. */
+import type { ExposedRoute } from "../../control/daemon.ts";
+import type { Model } from "./model.ts";
 
 interface Definition {
-  readonly expose?: { readonly port?: unknown; readonly path?: unknown } | null;
   readonly check?: { readonly kind: string; readonly url?: string; readonly address?: string } | null;
 }
 
-export function portOf(detail: ServiceDetail | undefined): string | null {
-  const { expose, check } = (detail?.definition ?? {}) as Definition;
-  if (typeof expose?.port === "number") return String(expose.port);
+/** What it exposes and could be filled in, in the order of its file. */
+export function doorsOf(model: Model, name: string): NonNullable<ExposedRoute["exposure"]>[] {
+  return model.routes.flatMap(({ service, exposure }) => (service === name && exposure !== null ? [exposure] : []));
+}
+
+export function portOf(model: Model, name: string): string | null {
+  const [door] = doorsOf(model, name);
+  if (door !== undefined) return String(door.port);
+  const check = checkOf(model, name);
   const address = check?.kind === "http" ? originOf(check.url) : (check?.address ?? "");
   return /:(\d{1,5})$/.exec(address)?.[1] ?? null;
 }
 
-export function addressOf(detail: ServiceDetail | undefined): string | null {
-  const { expose, check } = (detail?.definition ?? {}) as Definition;
-  if (typeof expose?.port === "number")
-    return `http://localhost:${expose.port}${typeof expose.path === "string" ? expose.path : "/"}`;
+export function addressOf(model: Model, name: string): string | null {
+  const [door] = doorsOf(model, name);
+  if (door !== undefined) return `http://localhost:${door.port}${door.path}`;
+  const check = checkOf(model, name);
   if (check?.kind === "http") return `${originOf(check.url)}/`;
   return check?.kind === "tcp" && check.address !== undefined ? check.address : null;
+}
+
+function checkOf(model: Model, name: string): Definition["check"] {
+  return ((model.details.get(name)?.definition ?? {}) as Definition).check;
 }
 
 function originOf(url: string | undefined): string {

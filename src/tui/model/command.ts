@@ -12,6 +12,7 @@ export type Deed =
 export type Question =
   | { readonly about: "everything" }
   | { readonly about: "detail" | "why" | "runs" | "job why" | "job detail" | "history"; readonly name: string }
+  | { readonly about: "routes" }
   | { readonly about: "details"; readonly names: readonly string[] };
 
 export type Command =

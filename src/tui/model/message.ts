@@ -2,6 +2,7 @@
 import type {
   ActionResult,
   DaemonEvent,
+  ExposedRoute,
   HealthReport,
   IdleOverview,
   JobStatus,
@@ -44,6 +45,7 @@ export type Message =
   | { readonly type: "sample"; readonly machine: MachineReport | null; readonly usage: UsageReport | null }
   | { readonly type: "gpus"; readonly gpus: Gpus }
   | { readonly type: "idle"; readonly idle: IdleOverview }
+  | { readonly type: "routes"; readonly routes: readonly ExposedRoute[] }
   | { readonly type: "event"; readonly id: string; readonly event: DaemonEvent }
   /** Events of before we came. */
   | { readonly type: "past"; readonly events: readonly { readonly id: string; readonly event: DaemonEvent }[] }

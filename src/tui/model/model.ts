@@ -7,6 +7,7 @@
  */
 import type {
   DaemonEvent,
+  ExposedRoute,
   HealthReport,
   IdleOverview,
   JobStatus,
@@ -211,6 +212,8 @@ export interface Model {
   readonly gpus: Gpus;
   readonly idle: IdleOverview | null;
   readonly details: ReadonlyMap<string, ServiceDetail>;
+  /** What services expose, filled in as svcd does it. */
+  readonly routes: readonly ExposedRoute[];
   readonly whys: ReadonlyMap<string, WhyReport>;
   readonly jobWhys: ReadonlyMap<string, JobWhyReport>;
   readonly jobDefinitions: ReadonlyMap<string, unknown>;
@@ -293,6 +296,7 @@ export function firstModel(around: Surroundings): Model {
     gpus: null,
     idle: null,
     details: new Map(),
+    routes: [],
     whys: new Map(),
     jobWhys: new Map(),
     jobDefinitions: new Map(),

@@ -17,6 +17,12 @@ export function needed(before: Model, now: Model): Command[] {
 function ofServices(before: Model, now: Model): Question[] {
   const questions: Question[] = [];
   const { chosen } = now.lists.services;
+  const areNew =
+    now.services.length > 0 && (before.services.length === 0 || (before.details.size > 0 && now.details.size === 0));
+  // Ports may be another after a start: variables are filled in anew.
+  if (areNew || (now.view === "tunnels" && (before.view !== "tunnels" || before.services !== now.services))) {
+    questions.push({ about: "routes" });
+  }
   if (now.services.length > 0 && now.details.size === 0 && now.services.length <= MOST_AHEAD) {
     if (before.details.size > 0 || before.services.length === 0) {
       questions.push({ about: "details", names: now.services.map(({ name }) => name) });

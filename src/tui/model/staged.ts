@@ -4,6 +4,7 @@
  */
 import type {
   DaemonEvent,
+  ExposedRoute,
   HealthReport,
   JobStatus,
   RunRecord,
@@ -46,6 +47,21 @@ export function service(name: string, changes: Partial<ServiceStatus> = {}): Ser
 export function detail(name: string, changes: Partial<ServiceDetail> = {}): ServiceDetail {
   const logs = { stdout: `/log/${name}.log`, stderr: null };
   return { status: service(name), dependsOn: [], neededBy: [], logs, definition: {}, ...changes };
+}
+
+export function route(name: string, port: number, title: string | null): ExposedRoute {
+  const exposure: NonNullable<ExposedRoute["exposure"]> = {
+    ...{ port, to: { host: "127.0.0.1", port: port + 10_000 }, path: "/docs", name: title, auth: "token" },
+    ...{ holdMs: 0, idempotent: [], start: "always", tunnel: "none", maxBodyBytes: null, cors: [] },
+    ...{ hostIsLocal: false, allowDev: false },
+  };
+  return {
+    service: name,
+    of: name,
+    file: { path: `/etc/svcd/services.d/${name}.yaml`, line: 9 },
+    exposure,
+    problem: null,
+  };
 }
 
 export function record(job: string, run: number, changes: Partial<RunRecord> = {}): RunRecord {

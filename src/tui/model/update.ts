@@ -48,6 +48,8 @@ function step(model: Model, message: Message, keymap: Keymap): Outcome {
       return [withSample(model, message.machine, message.usage), []];
     case "idle":
       return [{ ...model, idle: message.idle }, []];
+    case "routes":
+      return [{ ...model, routes: message.routes }, []];
     case "gpus":
       return [{ ...model, gpus: message.gpus }, []];
     case "event":

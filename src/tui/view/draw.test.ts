@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { ago, detail, job, NOW, record, Staged, service } from "../model/staged.ts";
+import { ago, detail, job, NOW, record, route, Staged, service } from "../model/staged.ts";
 import { attr, bgOf, fgOf } from "../text/attr.ts";
 import { Canvas } from "./canvas.ts";
 import { draw } from "./draw.ts";
@@ -117,9 +117,9 @@ function box(columns: number, rows: number, around: ConstructorParameters<typeof
     ],
   });
   const definition = {
-    expose: { port: 8000, to: 18000, path: "/docs", name: "vLLM API" },
     environment: { HF_HOME: "/workspace/.hf_home", HF_TOKEN: "(hidden)" },
   };
+  screen.hears({ type: "routes", routes: [route("vllm", 8000, "vLLM API"), route("ray", 8265, null)] });
   screen.hears({
     type: "detail",
     detail: detail("vllm", {
@@ -219,6 +219,8 @@ for (const [columns, rows] of SIZES) {
     isAsReviewed(`machine-${size}`, screen.screen());
     screen.press("5");
     isAsReviewed(`events-${size}`, screen.screen());
+    screen.press("6");
+    isAsReviewed(`tunnels-${size}`, screen.screen());
   });
 }
 

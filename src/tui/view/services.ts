@@ -107,7 +107,7 @@ function cellOf(
     case "PID":
       return { text: service.pid === null ? "" : String(service.pid), ink: "dim" };
     case "PORT":
-      return { text: portOf(model.details.get(service.name)) ?? "", ink: "text" };
+      return { text: portOf(model, service.name) ?? "", ink: "text" };
     case "HEALTH":
       return service.health === null
         ? { text: looks.signs.up, ink: "rule" }
