@@ -115,7 +115,7 @@ async function bundle(source, name) {
         "import.meta.url": "__fileUrl", // node-cron asks for it as soon as it is loaded.
       },
       // A part of svctl in a file of its own: svctl.js runs from its compiled form, where only `require` works.
-      supported: { "dynamic-import": false },
+      ...(name === "svctl" ? { supported: { "dynamic-import": false } } : {}),
       plugins: [BESIDE, ONLY_THE_SCREEN],
       ...(name === "svcd" ? {} : { banner: { js: FILE_URL } }),
       external: ["*.node", "cpu-features"], // ssh2 does without, and they would have to be compiled on each machine.

@@ -24,6 +24,7 @@ test("twenty people at once, each with a log that goes on, and commands beside t
     },
   });
   const { box } = here;
+  await box.until("web", "RUNNING");
   const everybody = Array.from({ length: 20 }, () => hear(here.spawn(["logs", "-f", "web"])));
   await box.becomes("all of them see the log", () => everybody.every(({ stdout }) => stdout.includes("ready")));
   const commands = await Promise.all(Array.from({ length: 5 }, () => here.ssh("status", "web")));
