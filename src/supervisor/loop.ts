@@ -323,7 +323,9 @@ export class Loop {
       this.#ports.starts?.over(name, before.state.run, howItStarted(before.state, life));
     }
     if (life.state.at === "waiting" && before.state.at !== "waiting") this.#toResolve.add(name);
-    if (before.gpus !== undefined || member.service.gpus !== undefined) this.#noteGpus(life, before);
+    // Also of one that was started with some, whose lease is lost and whose file no longer asks: others wait for its end.
+    const mayHaveHad = member.service.gpus !== undefined || member.startedWith?.gpus !== undefined;
+    if (before.gpus !== undefined || mayHaveHad) this.#noteGpus(life, before);
     for (const dependent of this.#dependents.get(name) ?? []) {
       if (this.members.get(dependent)?.life.state.at === "waiting") this.#toResolve.add(dependent);
     }
