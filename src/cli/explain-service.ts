@@ -34,7 +34,7 @@ export function page(report: LaunchReport, ink: Ink): string[] {
       null,
     ).map((line) => `  ${line}`);
   const lines = [`${title}: its next start would execute, in ${plain(cwd ?? "?")}${as}`, ...rows(groups(report.argv))];
-  if (notes.length > 0) lines.push("", ...notes.map(plain));
+  if (notes.length + warnings.length > 0) lines.push("", ...notes.map(plain));
   lines.push(...warnings.map((warning) => ink.paint("yellow", `careful: ${plain(warning)}`)));
   if (variables.length > 0) {
     lines.push("", "Where its variables come from");

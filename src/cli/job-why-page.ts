@@ -1,5 +1,7 @@
 /** The answer to "why is this job as it is?", as a page; its sister for services is `why-page.ts`. */
 import type { JobWhyReport } from "../control/daemon.ts";
+import { zoneNamed } from "../schedule/zone.ts";
+import { localTimeIn } from "./asked-schedule.ts";
 import { historyTable } from "./history.ts";
 import { jobColour, jobSign, untilThen } from "./jobs-table.ts";
 import { endInWords, resultColour } from "./run-result.ts";
@@ -20,8 +22,7 @@ export function jobWhyPage(report: JobWhyReport, { ink, now, columns }: TableLoo
   }
   for (const { expression, words } of status.schedules) lines.push(`  when:  ${plain(words)}  (${plain(expression)})`);
   const next = status.next === null ? "" : `${localTime(status.next)}, ${untilThen(status.next, now, 2)}`;
-  const zone = `the schedule's zone is ${plain(status.timezone)}`;
-  lines.push(next === "" ? `  next:  ${plain(report.next)}` : `  next:  ${next} (${zone})`);
+  lines.push(next === "" ? `  next:  ${plain(report.next)}` : `  next:  ${next}${thereToo(status)}`);
   lines.push(`  file:  ${plain(status.file.path)}:${status.file.line}`);
   if (status.file.note !== null) lines.push(`         ${ink.paint("yellow", plain(status.file.note))}`);
   const { last, streak } = status;
@@ -48,4 +49,12 @@ export function jobWhyPage(report: JobWhyReport, { ink, now, columns }: TableLoo
   }
   if (advice.length > 0) lines.push("", "What you can do", ...advice.map((line) => `  ${plain(line)}`));
   return lines;
+}
+
+/** What a clock in the schedule's zone shows then, where that is another one. */
+function thereToo({ next, timezone }: JobWhyReport["status"]): string {
+  const zone = zoneNamed(timezone);
+  if (next === null || zone === null) return "";
+  const there = localTimeIn(zone, Date.parse(next)).slice(4, 23);
+  return there === localTime(next) ? "" : ` (${there} in ${plain(timezone)})`;
 }

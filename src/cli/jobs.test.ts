@@ -193,6 +193,7 @@ test("why of a job is a page: what it does, how the last run ended, its last lin
     last: failed,
     streak: { result: "failure", count: 3 },
     why: "run 12: exit 3",
+    timezone: "Asia/Tokyo",
   });
   daemon.jobs = [status];
   daemon.services = [service()];
@@ -211,7 +212,7 @@ test("why of a job is a page: what it does, how the last run ended, its last lin
     "  saves all",
     "  why:   run 12: exit 3",
     "  when:  every day at 03:00  (0 3 * * *)",
-    "  next:  2026-11-23 03:00:00, in 13h 58m (the schedule's zone is Europe/Berlin)",
+    "  next:  2026-11-23 03:00:00, in 13h 58m (2026-11-23 11:00:00 in Asia/Tokyo)",
     "  file:  /etc/svcd/cron.d/backup.yaml:1",
     "",
     "The last run that is over (number 12): failure (exit 3) after 2m 5s, 3 in a row",

@@ -13,7 +13,8 @@ import type { Setting, SettingAnswer } from "./launcher.ts";
 /** Shorter values stand in many words by chance. */
 const SHORTEST_SECRET = 5;
 
-export function launchReport(service: Service, answer: SettingAnswer): LaunchReport {
+/** `unmet`: why this machine does not want it; null: it does. */
+export function launchReport(service: Service, unmet: string | null, answer: SettingAnswer): LaunchReport {
   const { name } = service;
   if (!answer.ok) {
     return {
@@ -54,7 +55,7 @@ export function launchReport(service: Service, answer: SettingAnswer): LaunchRep
         from: originOf(variable, setting, undefined),
       })),
     notes: recipe?.notes ?? [],
-    warnings: recipe?.warnings ?? [],
+    warnings: [...(unmet === null ? [] : [`it is SKIPPED on this machine: ${unmet}`]), ...(recipe?.warnings ?? [])],
   };
 }
 

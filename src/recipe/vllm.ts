@@ -121,7 +121,7 @@ export function vllmRecipe(lookup: Lookup, facts: VllmFacts): RecipeAnswer {
         variable("VLLM_TP_ARGS", parallel.words, parallel.why),
         variable("VLLM_PRESET_ARGS", preset.words, preset.note ?? "no known reranker"),
         variable("VLLM_CONF_ARGS", conf.value, facts.conf.text === null ? "there is no such file" : facts.conf.path),
-        variable("VLLM_ARGS", own.value, "VLLM_ARGS"),
+        variable("VLLM_ARGS", own.value, lookup("VLLM_ARGS") === undefined ? "not set" : "VLLM_ARGS"),
         variable("VLLM_HTTP_PORT", [port], port === PORT ? "the usual one" : "--port"),
       ],
       notes: [parallel.why, ...(preset.note === null ? [] : [preset.note])],
