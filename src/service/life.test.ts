@@ -301,6 +301,20 @@ test("a grace that passed while the machine slept is given once more, and only o
   assert.deepEqual(service.did.slice(asked), ["end 1"]);
 });
 
+test("since when KILL is asked for is known, however often it is repeated: svcd waits from then for what withstands it", () => {
+  const service = running({ stopGraceMs: seconds(10) });
+  service.stop();
+  service.passes(seconds(10));
+  const { state } = service.life;
+  assert.ok(state.at === "stopping" && state.killed);
+  const first = state.killedAt;
+  assert.equal(first, service.now);
+  service.passes(seconds(12));
+  assert.equal(service.did.filter((what) => what === "end 1").length, 3);
+  assert.ok(service.life.state.at === "stopping");
+  assert.equal(service.life.state.killedAt, first);
+});
+
 test("a probe whose answer is overdue because the machine slept is waited for as long again", () => {
   const service = simulate(web);
   service.start();

@@ -54,6 +54,8 @@ export type State =
       readonly startedAt: Instant;
       readonly killAt: Instant;
       readonly killed: boolean;
+      /** When KILL was first asked for. Absent: it was not, or by a core of before. */
+      readonly killedAt?: Instant;
       /** It passed while everything slept, and was given once more. */
       readonly graceAgain?: true;
       /** Why svcd itself ends the run ("unhealthy: …"); null when it was asked to. */
@@ -606,7 +608,7 @@ function whenStopping(at: Now, state: In<"stopping">, event: Event): Outcome {
         return [{ ...life, state: { ...state, killAt: now + at.policy.stopGraceMs, graceAgain: true } }, []];
       }
       return [
-        { ...life, state: { ...state, killAt: now + KILL_AGAIN_MS, killed: true } },
+        { ...life, state: { ...state, killAt: now + KILL_AGAIN_MS, killed: true, killedAt: state.killedAt ?? now } },
         [{ do: "end", run: state.run }],
       ];
     case "start":

@@ -92,6 +92,8 @@ export class Loop {
   readonly members = new Map<string, Supervised>();
   /** Last run numbers of services that are gone. */
   readonly lastRuns = new Map<string, RunNumber>();
+  /** `NAME#RUN` of runs that the keeper has and nobody knows any more: they are being ended, and svcd stays until they have. */
+  readonly strays = new Set<string>();
   /** Services that became another than before; whoever waits for one looks, and takes it out. */
   readonly changed = new Set<string>();
   /** Who has which GPUs, jobs included. */

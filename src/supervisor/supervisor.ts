@@ -130,6 +130,7 @@ export class Supervisor {
       return this.#ports.processes.noted(service, run);
     }
     if (!this.#loop.members.has(service)) this.#ports.processes.end(service, run);
+    if (isClear) this.#loop.strays.delete(`${service}#${run}`);
     this.#loop.enqueue(service, { type: "exited", run, exit, isClear });
     this.#loop.drain();
     this.#ports.processes.noted(service, run);
@@ -139,6 +140,7 @@ export class Supervisor {
   gone(service: string, run: RunNumber): void {
     const jobRun = jobRunOf(service);
     if (jobRun !== null) return this.#jobs?.gone(jobRun.job, run);
+    this.#loop.strays.delete(`${service}#${run}`);
     this.#loop.enqueue(service, { type: "gone", run });
     this.#loop.drain();
   }
@@ -147,6 +149,7 @@ export class Supervisor {
   survived(service: string, run: RunNumber, survivors: readonly string[]): void {
     const jobRun = jobRunOf(service);
     if (jobRun !== null) return this.#jobs?.survived(jobRun.job, run, survivors);
+    this.#loop.strays.delete(`${service}#${run}`); // What KILL does not end keeps nobody waiting.
     this.#loop.enqueue(service, { type: "survived", run, survivors });
     this.#loop.drain();
   }
@@ -748,7 +751,7 @@ export class Supervisor {
 
   #leaveIfDone(status: number): void {
     // Jobs can be at rest before the services have heard of the end: what they would write down then would outlive svcd.
-    if (this.#hasLeft || !this.#loop.isQuiet) return;
+    if (this.#hasLeft || !this.#loop.isQuiet || this.#loop.strays.size > 0) return;
     const now = this.#ports.clock.now();
     const stuck: string[] = [];
     for (const [name, { life, service }] of this.#loop.members) {
@@ -797,7 +800,8 @@ const STUCK_AFTER_MS = 10_000;
 /** KILL was sent to all of it long ago. */
 function isStuck({ state, since }: Life, graceMs: number, now: number): boolean {
   if (state.at === "clearing") return now - since >= STUCK_AFTER_MS;
-  return state.at === "stopping" && state.killed && now - since >= graceMs + STUCK_AFTER_MS;
+  // A grace may be given twice, so the time of the stop says nothing about the time since KILL.
+  return state.at === "stopping" && state.killed && now - (state.killedAt ?? since + graceMs) >= STUCK_AFTER_MS;
 }
 
 function byName(a: string, b: string): number {

@@ -59,6 +59,7 @@ function takeOverProcess(loop: Loop, ports: Ports, process: RunningProcess): voi
   const member = loop.members.get(name);
   if (member === undefined || run < (runOf(member.life.state) ?? 0)) {
     ports.processes.end(name, run); // Nobody knows it any more: a service removed meanwhile.
+    loop.strays.add(`${name}#${run}`);
     return;
   }
   member.process = process;
@@ -102,7 +103,10 @@ function withoutGpus({ gpus: _, ...life }: Life): Life {
 function takeOverRemains(loop: Loop, ports: Ports, name: string, run: number, { ended }: Inherited): void {
   ports.processes.end(name, run); // The last core may have died before it asked for that.
   const member = loop.members.get(name);
-  if (member === undefined || run < (runOf(member.life.state) ?? 0)) return;
+  if (member === undefined || run < (runOf(member.life.state) ?? 0)) {
+    loop.strays.add(`${name}#${run}`);
+    return;
+  }
   if (member.life.state.at === "clearing" && member.life.state.run === run) return;
   if (runOf(member.life.state) !== run) {
     const now = ports.clock.now();
