@@ -260,7 +260,7 @@ export const COMMANDS: readonly Command[] = [
     name: "idle",
     usage: "",
     summary: "what nobody uses, since when, and what is done about it when",
-    options: ["json"],
+    options: ["json", "dry-run"],
     words: [0, 0],
     completes: null,
     load: () => import("./idle.ts"),

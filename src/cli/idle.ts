@@ -8,7 +8,7 @@ import { localTime, sinceThen, span } from "./time.ts";
 
 export const details = `
 Services say what shall happen with \`idle:\` in their files, the machine with \`idle:\` in svcd.yaml; \`dry_run: true\` there only
-says what would be done. This command does nothing: it shows each of them with the command as it would be run.
+says what would be done. This command does nothing, with or without --dry-run: it shows each of them with the command as it would be run.
 \`svctl keep-awake 2h\` puts all of it off.`;
 
 export async function run(call: Call): Promise<number> {
