@@ -93,7 +93,8 @@ function isAsTheFilesSay(world: World, supervisor: Supervisor): void {
     const process = world.keeper.run(name);
     const needs = process === undefined ? null : diffServices(process.definition, service);
     // A lost line may be the one that said the restart was due; what a run was started with stands nowhere else.
-    if (needs?.restart === true && !world.journal.isHurt) throw new Broken(10, `${name}#${process?.run} runs with an old ${needs.fields}`);
+    if (needs?.restart === true && !world.journal.isHurt)
+      throw new Broken(10, `${name}#${process?.run} runs with an old ${needs.fields}`);
   }
   for (const name of members.keys()) {
     if (!plan.services.has(name) && !plan.brokenNames.has(name) && !held.has(name))
