@@ -101,7 +101,7 @@ export class LocalIdle {
     const services = [...supervisor.members.values()].flatMap(({ service, life }): Idler[] => {
       const { state } = life;
       if (service.idle === undefined || state.at !== "running" || life.wanted === "down") return [];
-      return [{ name: service.name, rule: service.idle, upSince: life.since, run: state.run }];
+      return [{ name: service.name, rule: service.idle, upSince: Math.max(life.since, this.#upSince), run: state.run }];
     });
     const rule = machineRule();
     if (rule === undefined || supervisor.isShuttingDown) return services;
