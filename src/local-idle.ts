@@ -10,6 +10,7 @@ import { IdleKeeper, type IdleOptions, type Idler } from "./os/idle-keeper.ts";
 import type { LinuxLauncher } from "./os/launcher.ts";
 import { interpolate } from "./plan/interpolate.ts";
 import type { Hook, Service, Template } from "./plan/plan.ts";
+import { redactor, secretArguments } from "./plan/secrets.ts";
 import { bareProgram } from "./plan/service-of.ts";
 import { formatDuration } from "./plan/units.ts";
 import { quoteWord } from "./plan/words.ts";
@@ -167,17 +168,23 @@ export class LocalIdle {
     if (action.do === "stop") return "stop";
     const { hook } = action;
     if (hook.kind === "webhook") return "its webhook is told";
-    if (hook.command.kind === "words") return `run ${hook.command.words.map(quoteWord).join(" ")}`;
-    return `run ${this.#filled(name, hook.command.text) ?? hook.command.text}`;
+    const { command } = hook;
+    const written = command.kind === "words" ? command.words.map(quoteWord).join(" ") : command.text;
+    const text = this.#filled(name, written) ?? written;
+    return `run ${redactor(this.#envOf(name) ?? {}, secretArguments(text.split(/\s+/)))(text)}`;
   }
 
   #filled(name: string | null, template: Template): string | null {
-    const service = name === null ? this.#machine : this.#options.supervisor.members.get(name)?.service;
-    const answer = service === undefined ? null : this.#options.launcher.setting(service);
-    if (answer === null || !answer.ok) return null;
-    const { env } = answer.setting;
+    const env = this.#envOf(name);
+    if (env === null) return null;
     const filled = interpolate(template, (key) => (Object.hasOwn(env, key) ? env[key] : undefined));
     return filled.ok && filled.value.text.trim() !== "" ? filled.value.text.trim() : null;
+  }
+
+  #envOf(name: string | null): Readonly<Record<string, string>> | null {
+    const service = name === null ? this.#machine : this.#options.supervisor.members.get(name)?.service;
+    const answer = service === undefined ? null : this.#options.launcher.setting(service);
+    return answer?.ok ? answer.setting.env : null;
   }
 
   #wall(at: Instant): string {

@@ -4,7 +4,7 @@
  */
 import type { ResolvedHook } from "../plan/environment.ts";
 import type { Service } from "../plan/plan.ts";
-import { isSecret } from "../plan/secrets.ts";
+import { redactor } from "../plan/secrets.ts";
 import { formatDuration } from "../plan/units.ts";
 import type { Launch, Prepared } from "../ports.ts";
 import { type CommandEnd, runBounded } from "./bounded-command.ts";
@@ -39,8 +39,6 @@ export interface BesideCommand {
 }
 
 const KEPT_OUTPUT = 4096;
-/** Shorter values stand in many words by chance. */
-const SHORTEST_SECRET = 5;
 
 export type FilledAnswer =
   | { readonly ok: true; readonly filled: Filled }
@@ -53,9 +51,7 @@ export function fillIn(service: Service, hook: Service["on"] | null, options: Be
   if (!answer.ok) return { ok: false, cause: answer.cause };
   const { setting } = answer;
   const { env, resolved } = setting;
-  const secrets = Object.entries(env).filter(([name, value]) => isSecret(name) && value.length >= SHORTEST_SECRET);
-  const masked = (text: string): string =>
-    secrets.reduce((shown, [, value]) => shown.replaceAll(value, "(hidden)"), text);
+  const masked = redactor(env);
   return {
     ok: true,
     filled: {

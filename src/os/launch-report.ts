@@ -6,12 +6,9 @@ import { argvSources } from "../plan/argv-sources.ts";
 import { OWN_ENVIRONMENT } from "../plan/environment.ts";
 import { variablesIn } from "../plan/interpolate.ts";
 import type { Service } from "../plan/plan.ts";
-import { HIDDEN, isSecret } from "../plan/secrets.ts";
+import { HIDDEN, isSecret, redactor, secretArguments } from "../plan/secrets.ts";
 import type { LaunchReport } from "../ports.ts";
 import type { Setting, SettingAnswer } from "./launcher.ts";
-
-/** Shorter values stand in many words by chance. */
-const SHORTEST_SECRET = 5;
 
 /** `unmet`: why this machine does not want it; null: it does. */
 export function launchReport(service: Service, unmet: string | null, answer: SettingAnswer): LaunchReport {
@@ -34,7 +31,7 @@ export function launchReport(service: Service, unmet: string | null, answer: Set
   const made = new Map(recipe?.variables.map((variable) => [variable.name, variable]));
   const lookup = (variable: string): string | undefined =>
     made.get(variable)?.text ?? (Object.hasOwn(env, variable) ? env[variable] : undefined);
-  const masked = maskFor(env, resolved.argv);
+  const masked = redactor(env, secretArguments(resolved.argv));
   const sources = argvSources(service.command, lookup, resolved.argv);
   return {
     name,
@@ -74,24 +71,4 @@ function originOf(variable: string, { env, origins }: Setting, from: string | un
   const origin = (name: string): string => origins.get(name) ?? OWN_ENVIRONMENT;
   if (from === undefined) return Object.hasOwn(env, variable) ? origin(variable) : "not set";
   return Object.hasOwn(env, from) ? `${from === variable ? "" : `${from}, `}${origin(from)}` : from;
-}
-
-/** Values of secret variables and flags, wherever they stand, and tokens that tell by their form what they are. */
-function maskFor(env: Readonly<Record<string, string>>, argv: readonly string[]): (text: string) => string {
-  const variables = Object.entries(env).flatMap(([name, value]) => (isSecret(name) ? [value] : []));
-  const secrets = [...variables, ...secretArguments(argv)].filter((secret) => secret.length >= SHORTEST_SECRET);
-  // The longest first: one may be part of another.
-  secrets.sort((a, b) => b.length - a.length);
-  return (text) =>
-    secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), text).replace(/\bhf_[A-Za-z0-9]{8,}/g, HIDDEN);
-}
-
-/** Of `--api-key VALUE` and `--token=VALUE`. */
-function secretArguments(argv: readonly string[]): string[] {
-  return argv.flatMap((word, index) => {
-    const flag = /^--?([a-z][\w-]*)(?:=(.*))?$/is.exec(word);
-    if (flag === null || !isSecret(flag[1]!.replaceAll("-", "_"))) return [];
-    const next = argv[index + 1];
-    return flag[2] === undefined ? (next === undefined || next.startsWith("-") ? [] : [next]) : [flag[2]];
-  });
 }

@@ -3,9 +3,9 @@
  * secrets on its way out.
  */
 import { setTimeout as wait } from "node:timers/promises";
+import type { Redact } from "../plan/secrets.ts";
 import type { Amount } from "./progress.ts";
 import { Interrupted } from "./result.ts";
-import type { Redact } from "./secrets.ts";
 
 export interface Around {
   /** A line of its own. */

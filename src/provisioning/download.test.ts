@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { withFileLimitAsync } from "../../test/file-limit.ts";
+import { redactor } from "../plan/secrets.ts";
 import type { Around } from "./around.ts";
 import { type Download, download, fileNameIn } from "./download.ts";
 import { FakeServer } from "./fake-server.ts";
 import { Interrupted } from "./result.ts";
-import { redactor } from "./secrets.ts";
 
 const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 const KEEPS_PARTS = 3_000_000;

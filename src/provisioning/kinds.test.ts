@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { redactor } from "../plan/secrets.ts";
 import type { Around } from "./around.ts";
 import { FakeServer } from "./fake-server.ts";
 import { Part } from "./part.ts";
@@ -23,7 +24,6 @@ import { perform } from "./perform.ts";
 import { preflight } from "./preflight.ts";
 import { runProgram } from "./program.ts";
 import { Interrupted, type Result } from "./result.ts";
-import { redactor } from "./secrets.ts";
 import type { Step, Work } from "./step.ts";
 
 /** A folder whose `bin` comes first on PATH; each stand-in writes its words to `calls`. */

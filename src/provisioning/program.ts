@@ -6,8 +6,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import type { Redact } from "../plan/secrets.ts";
 import { Interrupted } from "./result.ts";
-import type { Redact } from "./secrets.ts";
 
 export interface Program {
   readonly argv: readonly string[];

@@ -13,12 +13,13 @@ import { type Flaw, listed } from "../plan/flaw.ts";
 import { interpolate } from "../plan/interpolate.ts";
 import type { Mistake } from "../plan/mistake.ts";
 import { urlFlaw } from "../plan/schema.ts";
+import { type Redact, redactor } from "../plan/secrets.ts";
 import { bareProgram, commandOf, conditionOf } from "../plan/service-of.ts";
 import { type Complaint, labelOf, type Path, readWith } from "../plan/shape.ts";
 import { readTree, type Spot, spotOf } from "../plan/tree.ts";
 import { splitWords } from "../plan/words.ts";
 import { KEYS_OF, provisioningShape, type WrittenFile, type WrittenStep } from "./schema.ts";
-import { type Redact, redactor, secretsInHeaders } from "./secrets.ts";
+import { secretsInHeaders } from "./secrets.ts";
 import { defaultName, type Kind, type Step, type Work } from "./step.ts";
 import { stepsOfVariables } from "./variables.ts";
 

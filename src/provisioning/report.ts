@@ -1,9 +1,10 @@
 /**
  * What is known of provisioning, and what a run would do now, for people and programs. Pure: the files have been read.
  */
+
+import type { Redact } from "../plan/secrets.ts";
 import { decide, type Memory } from "./memory.ts";
 import { percentOf } from "./progress.ts";
-import type { Redact } from "./secrets.ts";
 import { inBytes, inTime } from "./sizes.ts";
 import type { Step, Work } from "./step.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { redactor } from "../plan/secrets.ts";
 import { cacheFolder, repoFolder, snapshotIn, wantedFiles } from "./hub-files.ts";
 import { label, Meter } from "./progress.ts";
 import { judge, looksLikeHtml } from "./reply.ts";
-import { redactor } from "./secrets.ts";
 import { inBytes } from "./sizes.ts";
 import { lastPart } from "./step.ts";
 

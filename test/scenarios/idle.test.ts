@@ -114,6 +114,30 @@ test("the machine's command is run when nobody uses anything on it, and everybod
   assert.match(readFileSync(box.path("stopped"), "utf8"), /^stop 4711, nobody has used this machine for \S+\n$/);
 });
 
+test("what an idle command hands over as a secret is hidden wherever the command is shown", async (t) => {
+  const page = await metricsPage(t);
+  const box = await Box.open(t, {
+    "web.yaml": `command: sleep 1000
+startsecs: 0s
+environment: { MY_API_KEY: sesame-open }
+idle:
+  after: 2s
+  metrics: "${page.url}"
+  then: { run: "echo $MY_API_KEY https://me:pass99@host/x --token abcdef" }
+`,
+  });
+  await box.becomes("it is done", async () => box.terminal.includes("now: run echo"));
+  const shown = [
+    box.terminal,
+    (await box.svctl("idle")).stdout,
+    (await box.svctl("status")).stdout,
+    (await box.svctl("why", "web")).stdout,
+    JSON.stringify([await box.control.idle(), await box.control.health(), await box.control.service("web")]),
+  ].join("\n");
+  assert.match(shown, /run echo \(hidden\) https:\/\/\(hidden\)@host\/x --token \(hidden\)/);
+  assert.doesNotMatch(shown, /sesame-open|pass99|abcdef/);
+});
+
 test("dry_run only says what would be done", async (t) => {
   const page = await metricsPage(t);
   const box = await Box.open(t, {
