@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { ServiceStatus } from "../control/daemon.ts";
 import type { Log } from "./access-log.ts";
-import type { Activity } from "./activity.ts";
+import { type Activity, isUse } from "./activity.ts";
 import { authorise, type House, type Verdict } from "./authorise.ts";
 import { announcedBytes, type Body, bodyOf, hasBody, SHORT, SHORT_AND_REPEATABLE } from "./body.ts";
 import { originHeaders, preflightHeaders } from "./cors.ts";
@@ -293,8 +293,17 @@ export class Requests {
   #lookAt(route: Route): Look {
     const seen = this.#ready(route);
     if (seen.is === "ready") return "go";
-    if (route.start === "on-demand") this.#demand(route);
-    return seen.willBe || route.start === "on-demand" ? "wait" : "give up";
+    if (route.start !== "on-demand") return seen.willBe ? "wait" : "give up";
+    this.#demand(route);
+    return seen.willBe || this.#canBeStarted(route) ? "wait" : "give up";
+  }
+
+  /** One that has given up, or is disabled, is nobody to wait for. */
+  #canBeStarted({ targets }: Route): boolean {
+    return targets.some(({ service }) => {
+      const status = service === null ? undefined : this.#around.statusOf(service);
+      return status?.enabled === true && ["STOPPED", "EXITED", "STOPPING"].includes(status.state);
+    });
   }
 
   #ready(route: Route): { is: "ready"; upstream: Upstream } | { is: "not"; facts: Facts; willBe: boolean } {
@@ -341,7 +350,7 @@ export class Requests {
   ): void {
     const { request } = known;
     const { activity } = this.#around;
-    const { service } = upstream.target;
+    const service = isUse(verdict.path) ? upstream.target.service : null;
     if (service !== null) activity.began(service);
     upstream.outstanding++;
     const forward = new Forward(

@@ -23,21 +23,25 @@ export class GatewayActivity implements IdleSource {
     this.#wallNow = wallNow;
   }
 
-  read(now: Instant, onReading: (reading: Reading) => void): void {
+  read(now: Instant, onReading: (reading: Reading | null) => void): void {
     onReading(this.#reading(now));
   }
 
-  #reading(now: Instant): Reading {
+  #reading(now: Instant): Reading | null {
     let services: Readonly<Record<string, { readonly lastRequestAt: string; readonly underWay: number }>>;
+    let isWriterThere: boolean;
     try {
-      services = JSON.parse(readFileSync(this.#path, "utf8")).services;
+      const written = JSON.parse(readFileSync(this.#path, "utf8"));
+      services = written.services;
+      isWriterThere = startTicksOf(written.pid) === written.startTicks;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return { source: SOURCE, lastUsedAt: null, what: "no request has come through it" };
+      if (code === "ENOENT") return null; // No gateway has run here: that nothing came through it says nothing.
       return { source: SOURCE, lastUsedAt: null, what: `${this.#path}: ${message}`, isUnknown: true };
     }
     const seen = Object.entries(services).filter(([name]) => this.#service === null || name === this.#service);
-    const underWay = seen.reduce((sum, [, one]) => sum + one.underWay, 0);
+    // What was under way ended with the one that wrote it.
+    const underWay = isWriterThere ? seen.reduce((sum, [, one]) => sum + one.underWay, 0) : 0;
     if (underWay > 0) return { source: SOURCE, lastUsedAt: now, what: `${underWay} requests under way` };
     const latest = Math.max(...seen.map(([, one]) => Date.parse(one.lastRequestAt)).filter((at) => !Number.isNaN(at)));
     if (!Number.isFinite(latest)) return { source: SOURCE, lastUsedAt: null, what: "no request has come through it" };
@@ -48,5 +52,15 @@ export class GatewayActivity implements IdleSource {
       lastUsedAt: now - agoMs,
       what: `last request ${formatDuration(Math.floor(agoMs / 1000) * 1000)} ago`,
     };
+  }
+}
+
+/** Of a process, as the kernel counts (proc(5), field 22 of stat); null: there is none. */
+function startTicksOf(pid: unknown): number | null {
+  try {
+    const stat = readFileSync(`/proc/${Number(pid)}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  } catch {
+    return null;
   }
 }

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
+import type { ServiceStatus } from "../../src/control/daemon.ts";
 import { canConnect, curl, GatewayBox } from "./gateway-box.ts";
 
 /** Is ready once there is a file `ready`; answers with its pid, after a moment if asked to; finishes what it has at TERM. */
@@ -248,21 +249,42 @@ test("svcd's core may be killed: the gateway goes on with what it knew, and lear
   );
 });
 
-test("on demand: the first request starts the service and waits for it", async (t) => {
-  const gateway = await withModel(t, ", start: on-demand", "autostart: false\n");
-  gateway.ready(true);
+/** And the gateway has heard of the new file. */
+async function stoppedOnDemand(gateway: GatewayBox): Promise<ServiceStatus> {
   await gateway.box.svctl("stop", "app");
-  const { run } = await gateway.box.until("app", "STOPPED");
+  const status = await gateway.box.until("app", "STOPPED");
   await gateway.box.becomes("the gateway knows", async () => {
     const { routes } = (await gateway.routes()) as unknown as { routes: { start: string }[] };
     return routes[0]?.start === "on-demand";
   });
+  return status;
+}
+
+test("on demand: the first request starts the service and waits for it", async (t) => {
+  const gateway = await withModel(t, ", start: on-demand", "autostart: false\n");
+  gateway.ready(true);
+  const { run } = await stoppedOnDemand(gateway);
   const answers = await Promise.all([gateway.curl("-d", "one", "/"), gateway.curl("-d", "two", "/")]);
   assert.deepEqual(
     answers.map(({ status, body }) => `${status} ${body.split(" ")[1]}`),
     ["200 one", "200 two"],
   );
   assert.equal((await gateway.box.until("app", "RUNNING")).run, run + 1);
+});
+
+test("on demand: nobody waits for a service that has given up", async (t) => {
+  const keys = "autostart: false\ngive_up: { failures: 1, within: 1h }\n";
+  const gateway = await withModel(t, ", start: on-demand", keys);
+  gateway.ready(true);
+  await stoppedOnDemand(gateway);
+  await gateway.box.svctl("start", "app");
+  const { pid } = await gateway.box.until("app", "RUNNING");
+  process.kill(pid!, "SIGKILL");
+  await gateway.box.until("app", "FATAL");
+  await gateway.box.becomes("the gateway knows, and says so at once", async () => {
+    const { status, body } = await gateway.curl("-d", "one", "/");
+    return status === 503 && body.includes("gave up");
+  });
 });
 
 test("a service that is not wanted here, or disabled, has no door; one that is wanted again has", async (t) => {
