@@ -283,7 +283,6 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   }
 
   function noteWhatWasRead(plan: Plan): void {
-    idle.keeper.wake();
     keepSettings(plan);
     const text = plan.mistakes.map(formatMistake).join("\n");
     if (text !== mistakesTold && text !== "") log.warn(`mistakes in the files, all else goes on:\n${text}`);
@@ -293,8 +292,12 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
   function whenFilesChanged(snapshot: ConfigSnapshot): void {
     const plan = source.planOf(snapshot);
     noteWhatWasRead(plan);
-    if (!plan.daemon.autoApply) return supervisor.consider(plan);
+    if (!plan.daemon.autoApply) {
+      supervisor.consider(plan);
+      return idle.keeper.wake(); // svcd.yaml counts at once.
+    }
     const applied = supervisor.apply(plan, null, "files");
+    idle.keeper.wake();
     events.add({ type: "plan", at: new Date().toISOString(), plan: applied });
   }
 

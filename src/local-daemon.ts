@@ -161,10 +161,11 @@ function health({
 }
 
 async function apply(
-  { supervisor, events, readPlan }: LocalDaemonOptions,
+  { supervisor, events, readPlan, idle }: LocalDaemonOptions,
   names: readonly string[] | null,
 ): Promise<PlanReport> {
   const plan = supervisor.apply(await readPlan(), names, "person");
+  idle.keeper.wake();
   events.add({ type: "plan", at: new Date().toISOString(), plan });
   return plan;
 }

@@ -102,11 +102,12 @@ export class LocalIdle {
     const services = [...supervisor.members.values()].flatMap(({ service, life }): Idler[] => {
       const { state } = life;
       if (service.idle === undefined || state.at !== "running" || life.wanted === "down") return [];
-      return [{ name: service.name, rule: service.idle, upSince: Math.max(life.since, this.#upSince), run: state.run }];
+      const sourcesKey = `${state.run} ${service.expose !== undefined} ${JSON.stringify(life.gpus ?? null)}`;
+      return [{ name: service.name, rule: service.idle, upSince: life.since, sourcesKey }];
     });
     const rule = machineRule();
     if (rule === undefined || supervisor.isShuttingDown) return services;
-    return [...services, { name: null, rule, upSince: this.#upSince, run: 0 }];
+    return [...services, { name: null, rule, upSince: this.#upSince, sourcesKey: "" }];
   }
 
   /** A model that loads, a download and a job are use of the machine, whoever waits for them. */

@@ -16,8 +16,8 @@ export interface Idler {
   readonly name: string | null;
   readonly rule: IdleRule;
   readonly upSince: Instant;
-  /** Another one: its sources begin anew. */
-  readonly run: number;
+  /** What its sources are made from: another one, and they begin anew (its run, whether it is exposed, its devices). */
+  readonly sourcesKey: string;
 }
 
 export interface IdleOptions {
@@ -42,11 +42,18 @@ const LEAST_MS = 250;
 /** A source that never answers, whatever its own limit, costs its reading and nothing else. */
 const ANSWER_WITHIN_MS = 12_000;
 
+interface Made {
+  readonly key: string;
+  /** Nothing is known of what was before. */
+  readonly at: Instant;
+  readonly sources: readonly IdleSource[];
+}
+
 export class IdleKeeper {
   readonly #options: IdleOptions;
   readonly #watch = new IdleWatch();
   readonly #terminals = new Terminals();
-  readonly #sources = new Map<string | null, { readonly key: string; readonly sources: readonly IdleSource[] }>();
+  readonly #sources = new Map<string | null, Made>();
   #timer: NodeJS.Timeout | null = null;
   #isLooking = false;
   #awakeUntil: Instant | null;
@@ -117,8 +124,9 @@ export class IdleKeeper {
     };
     if (open === 0) return whenAll();
     for (const idler of idlers) {
+      const { at } = this.#madeFor(idler);
       this.#read(idler, (readings) => {
-        subjects.push({ name: idler.name, rule: idler.rule, upSince: idler.upSince, readings });
+        subjects.push({ name: idler.name, rule: idler.rule, upSince: Math.max(idler.upSince, at), readings });
         if (--open === 0) whenAll();
       });
     }
@@ -126,15 +134,15 @@ export class IdleKeeper {
 
   #read(idler: Idler, onReadings: (readings: readonly Reading[]) => void): void {
     const now = this.#options.now();
-    const sources = this.#sourcesOf(idler);
-    const readings: (Reading | null)[] = sources.map(() => null);
+    const { sources } = this.#madeFor(idler);
+    const readings: (Reading | null | undefined)[] = sources.map(() => undefined);
     let isOver = false;
     const finish = (): void => {
       if (isOver) return;
       isOver = true;
       clearTimeout(limit);
       const silent: Reading = { source: "a source", lastUsedAt: null, what: "does not answer", isUnknown: true };
-      const own = readings.map((reading) => reading ?? silent);
+      const own = readings.flatMap((reading) => (reading === null ? [] : [reading ?? silent]));
       onReadings(idler.name === null ? [...own, this.#workReading(now)] : own);
     };
     const limit = setTimeout(finish, ANSWER_WITHIN_MS);
@@ -142,7 +150,7 @@ export class IdleKeeper {
     for (const [index, source] of sources.entries()) {
       source.read(now, (reading) => {
         readings[index] = reading;
-        if (readings.every((one) => one !== null)) finish();
+        if (readings.every((one) => one !== undefined)) finish();
       });
     }
   }
@@ -154,11 +162,11 @@ export class IdleKeeper {
     return { source: "work", lastUsedAt: this.#workedAt, what: work.length === 0 ? "no job runs" : shown.join(", ") };
   }
 
-  #sourcesOf(idler: Idler): readonly IdleSource[] {
-    const { name, rule, run } = idler;
-    const key = `${run} ${JSON.stringify(rule)}`;
+  #madeFor(idler: Idler): Made {
+    const { name, rule, sourcesKey } = idler;
+    const key = `${sourcesKey} ${JSON.stringify(rule)}`;
     const known = this.#sources.get(name);
-    if (known?.key === key) return known.sources;
+    if (known?.key === key) return known;
     const { filled, sourcesFor } = this.#options;
     const made = <T extends IdleSource>(template: Template | null, make: (url: string) => T): T[] => {
       const url = template === null ? null : filled(name, template);
@@ -170,8 +178,9 @@ export class IdleKeeper {
       ...(sourcesFor?.(idler) ?? []),
       ...(name === null ? [this.#terminals] : []),
     ];
-    this.#sources.set(name, { key, sources });
-    return sources;
+    const entry: Made = { key, at: this.#options.now(), sources };
+    this.#sources.set(name, entry);
+    return entry;
   }
 
   #forgetAllBut(idlers: readonly Idler[]): void {

@@ -8,7 +8,11 @@ import { type TestContext, test } from "node:test";
 import type { Reading } from "../idle/idle.ts";
 import { type IdleSource, JupyterActivity, RequestMetrics, requestsOn, Terminals } from "./idle-sources.ts";
 
-const read = (source: IdleSource, now: number): Promise<Reading> => new Promise((done) => source.read(now, done));
+const read = async (source: IdleSource, now: number): Promise<Reading> => {
+  const reading = await new Promise<Reading | null>((done) => source.read(now, done));
+  assert.ok(reading !== null);
+  return reading;
+};
 
 async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, "127.0.0.1");

@@ -9,8 +9,8 @@ import type { Instant } from "../service/life.ts";
 import { fetchText } from "./http-get.ts";
 
 export interface IdleSource {
-  /** `onReading` is called once, perhaps before this returns. */
-  read(now: Instant, onReading: (reading: Reading) => void): void;
+  /** `onReading` is called once, perhaps before this returns. null: there is no such source here now. */
+  read(now: Instant, onReading: (reading: Reading | null) => void): void;
 }
 
 const TIMEOUT_MS = 5_000;

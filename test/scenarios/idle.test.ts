@@ -64,6 +64,38 @@ test("keep-awake holds it, also across the death of the core, and says until whe
   await box.until("web", "STOPPED");
 });
 
+test("what was used before svcd could look is not taken for idle: after the core's death, and when the rule is new", async (t) => {
+  const page = await metricsPage(t);
+  const uses = setInterval(() => page.requests++, 100);
+  t.after(() => clearInterval(uses));
+  const text = "command: sleep 1000\nstartsecs: 0s\n";
+  const rule = `idle: { after: 4s, metrics: "${page.url}" }\n`;
+  const box = await Box.open(t, { "web.yaml": text });
+  await box.until("web", "RUNNING");
+  await new Promise((done) => setTimeout(done, 5_000)); // It is up for longer than the rule asks.
+  box.write("web.yaml", text + rule);
+  const isUsed = async (): Promise<boolean> => {
+    const { idle } = await box.control.idle();
+    return idle.some(({ sources }) => sources[0]?.what.startsWith("used now") === true);
+  };
+  await box.becomes("its use is seen", isUsed);
+  const { core } = await box.control.health();
+  process.kill(core, "SIGKILL");
+  await box.becomes("another core is in charge", async () => (await box.control.health()).core !== core);
+  await box.becomes("its use is seen again", isUsed);
+  const { state, run } = await box.status("web");
+  assert.deepEqual([state, run], ["RUNNING", 1]);
+});
+
+test("what is exposed where no gateway ever ran is not idle for that", async (t) => {
+  const box = await Box.open(t, {
+    "web.yaml": "command: sleep 1000\nstartsecs: 0s\nexpose: { port: 8123, to: 18123 }\nidle: { after: 1s }",
+  });
+  await box.becomes("it is looked at", async () => (await box.control.idle()).idle.length === 1);
+  const [web] = (await box.control.idle()).idle;
+  assert.deepEqual([web!.dueAt, web!.heldBy], [null, "nothing here tells whether it is used"]);
+});
+
 test("a source that cannot be read keeps the service up", async (t) => {
   const page = await metricsPage(t);
   page.status = 503;
