@@ -352,7 +352,7 @@ function takeOver(hello: Hello): (report: KeeperReport) => void {
       noteWhatWasRead(read);
       return read;
     },
-    launchOf: (service) => launchReport(service, launcher.unmet(service), launcher.setting(service)),
+    launchOf: (service) => launchReport(service, supervisor.unmet(service), launcher.setting(service)),
     readPlanWith: async (file, text) => {
       const changed = withText(directory.read(), files, file, text);
       // Read apart: what is only asked about must not count as last understood.

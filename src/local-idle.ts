@@ -64,8 +64,9 @@ export class LocalIdle {
   /** Of a service, for `why`: a line each. */
   linesOf(name: string): string[] {
     const known = this.keeper.of(name);
-    const rule = this.#options.supervisor.members.get(name)?.service.idle;
-    if (rule === undefined) return [];
+    const member = this.#options.supervisor.members.get(name);
+    const rule = member?.service.idle;
+    if (rule === undefined || member?.life.state.at !== "running") return [];
     if (known === undefined)
       return [
         `nothing has been looked at yet; rule: ${this.#actionOf(name, rule)} after ${formatDuration(rule.afterMs)}`,
@@ -160,9 +161,10 @@ export class LocalIdle {
   #sentence(name: string | null, rule: IdleRule, { quietSince, dueAt, heldBy }: Idleness): string {
     const now = this.#options.now();
     const quiet = `nobody has used it for ${minutes(now - quietSince)}`;
-    const action = `${this.#actionOf(name, rule)}${rule.dryRun ? " (dry run)" : ""}`;
+    const action = this.#actionOf(name, rule);
     if (dueAt === null) return `${quiet}; not counted: ${heldBy}`;
-    return dueAt <= now ? `${quiet}; done: ${action}` : `${quiet}; in ${minutes(dueAt - now)}: ${action}`;
+    if (dueAt > now) return `${quiet}; in ${minutes(dueAt - now)}: ${action}${rule.dryRun ? " (dry run)" : ""}`;
+    return rule.dryRun ? `${quiet}; dry run, would be done: ${action}` : `${quiet}; done: ${action}`;
   }
 
   #actionOf(name: string | null, { action }: IdleRule): string {

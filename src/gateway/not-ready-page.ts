@@ -5,7 +5,7 @@
  * The page asks HEAD of its own address. As long as the answer comes from here it is marked (X-Portal-Placeholder) and brings
  * the newest facts in headers; the first answer without the mark and below 500 is the program's, and the page reloads.
  */
-import { type Facts, percent, retryAfter } from "./readiness.ts";
+import { type Facts, retryAfter } from "./readiness.ts";
 
 export interface NotReady {
   readonly status: number;
@@ -29,12 +29,19 @@ export function notReady(
   const headers = [
     ...["X-Portal-Placeholder", "true", "Cache-Control", "no-store", "Retry-After", String(seconds)],
     ...["X-Svcd-State", facts.state, "X-Svcd-Phase", encoded(facts.phase ?? ""), "X-Svcd-Why", encoded(facts.why)],
-    ...["X-Svcd-Next", encoded(facts.next), "X-Content-Type-Options", "nosniff"],
+    ...[
+      "X-Svcd-Progress",
+      String(facts.percent ?? ""),
+      "X-Svcd-Next",
+      encoded(facts.next),
+      "X-Content-Type-Options",
+      "nosniff",
+    ],
   ];
   if (!isBrowser) {
-    const { service, state, phase, why, next, since } = facts;
+    const { service, state, phase, percent, leftMs, why, next, since } = facts;
     const error = { code: "not_ready", type: "service_unavailable", message: `${name} is not ready: ${phase ?? why}` };
-    const about = { service, state, phase, progress: percent(phase), why, next, since, retryAfter: seconds };
+    const about = { service, state, phase, progress: percent, leftMs, why, next, since, retryAfter: seconds };
     return {
       status: 503,
       headers: ["Content-Type", "application/json; charset=utf-8", ...headers],
@@ -58,8 +65,7 @@ function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-function page(name: string, { state, phase, why, next }: Facts, nonce: string): string {
-  const done = percent(phase);
+function page(name: string, { state, phase, percent, why, next }: Facts, nonce: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -79,7 +85,7 @@ function page(name: string, { state, phase, why, next }: Facts, nonce: string): 
 <main>
   <h1>${escaped(name)}</h1>
   <p><strong id="state">${escaped(state)}</strong> <span id="phase">${escaped(phase ?? "")}</span></p>
-  <progress id="bar" max="100"${done === null ? "" : ` value="${done}"`}></progress>
+  <progress id="bar" max="100"${percent === null ? "" : ` value="${percent}"`}></progress>
   <p id="why">${escaped(why)}</p>
   <p class="quiet" id="next">${escaped(next)}</p>
   <p class="quiet">This page opens the program by itself once it answers.</p>
@@ -95,8 +101,8 @@ function page(name: string, { state, phase, why, next }: Facts, nonce: string): 
       } else {
         const of = (name) => decodeURIComponent(answer.headers.get(name) || "");
         show("state", of("X-Svcd-State")); show("phase", of("X-Svcd-Phase")); show("why", of("X-Svcd-Why")); show("next", of("X-Svcd-Next"));
-        const done = /(\\d{1,3})(\\.\\d+)?\\s*%/.exec(of("X-Svcd-Phase"));
-        if (done) bar.value = Number(done[1]); else bar.removeAttribute("value");
+        const done = of("X-Svcd-Progress");
+        if (done !== "") bar.value = Number(done); else bar.removeAttribute("value");
       }
     } catch {}
     setTimeout(look, 2000);

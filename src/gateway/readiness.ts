@@ -9,6 +9,9 @@ export interface Facts {
   readonly service: string;
   readonly state: string;
   readonly phase: string | null;
+  /** How far the start is, 0 to 100, and how long it will still take, in milliseconds; null: not known. */
+  readonly percent: number | null;
+  readonly leftMs: number | null;
   readonly why: string;
   readonly next: string;
   /** ISO 8601; null: not known. */
@@ -38,26 +41,34 @@ export function readiness(status: ServiceStatus | undefined): Readiness {
   }
 }
 
-function factsOf({ name, state, phase, why, next, since }: ServiceStatus): Facts {
-  return { service: name, state, phase, why, next, since };
+function factsOf({ name, state, phase, progress, why, next, since }: ServiceStatus): Facts {
+  const { percent = null, done = null, total = null, leftMs = null } = progress ?? {};
+  const ofAll = done === null || total === null || total === 0 ? null : (100 * done) / total;
+  return { service: name, state, phase, percent: rounded(percent ?? ofAll), leftMs, why, next, since };
+}
+
+function rounded(percent: number | null): number | null {
+  return percent === null ? null : Math.min(100, Math.floor(percent));
 }
 
 /** It is said to run, and nobody answers. */
 export function silent(route: { readonly name: string }, status: ServiceStatus | undefined, how: string): Facts {
   if (status !== undefined) return { ...factsOf(status), why: `${status.why}; ${how}` };
   const next = "try again in a moment";
-  return { service: route.name, state: "UNKNOWN", phase: null, why: how, next, since: null };
+  return {
+    service: route.name,
+    state: "UNKNOWN",
+    phase: null,
+    percent: null,
+    leftMs: null,
+    why: how,
+    next,
+    since: null,
+  };
 }
 
 /** How long a client should wait before it asks again, in seconds. */
-export function retryAfter({ state, phase }: Facts): number {
-  const eta = /(\d+)\s*(s|m|min)\b[^,;]*(left|remaining)/.exec(phase ?? "");
-  if (eta !== null) return Math.min(120, Math.max(2, Number(eta[1]) * (eta[2] === "s" ? 1 : 60)));
+export function retryAfter({ state, leftMs }: Facts): number {
+  if (leftMs !== null) return Math.min(120, Math.max(2, Math.ceil(leftMs / 1000)));
   return state === "FATAL" || state === "STOPPED" || state === "SKIPPED" || state === "EXITED" ? 30 : 5;
-}
-
-/** 0 to 100 as far as the phase says it; null: it does not. */
-export function percent(phase: string | null): number | null {
-  const found = /(\d{1,3})(?:\.\d+)?\s*%/.exec(phase ?? "");
-  return found === null ? null : Math.min(100, Number(found[1]));
 }

@@ -418,9 +418,7 @@ const WRONG: Record<string, string[]> = {
   // keys
   "{}": ["1:1 `command` is missing (add a line like `command: python3 server.py`)"],
   "command: x\nenviroment: {}": ["2:1 unknown key `enviroment` (did you mean `environment`?)"],
-  "command: x\ntunnel: 1": ["tunnel"].map(
-    (key, i) => `${i + 2}:1 \`${key}\` is not supported by this version of svcd yet (remove it for now)`,
-  ),
+  "command: x\ntunnel: 1": ["2:1 unknown key `tunnel` (write `tunnel: quick` inside of `expose:`)"],
   "command: x\nautorestart: true\ndirectory: /": [
     "2:1 unknown key `autorestart` (write `restart: always`, `on-failure` or `no`)",
     "3:1 unknown key `directory` (write `working_dir:`)",

@@ -616,10 +616,10 @@ export const serviceShape = closed(
     ),
   },
   {
-    later: ["tunnel"],
     missing: { command: "add a line like `command: python3 server.py`" },
     instead: {
       ...programHabits,
+      tunnel: "write `tunnel: quick` inside of `expose:`",
       autorestart: "write `restart: always`, `on-failure` or `no`",
       numprocs: "write `replicas:`",
       priority: "write `depends_on:` for the order of starts",

@@ -217,8 +217,6 @@ export function table<T>(value: Shape<T>, key: (name: string) => Flaw | null): S
 export interface KeyAdvice {
   /** Keys that other programs have for the same thing: what to write here instead. */
   readonly instead?: Readonly<Record<string, string>>;
-  /** Keys that a later version will know. */
-  readonly later?: readonly string[];
   /** What to add when a key that must be there is not. */
   readonly missing?: Readonly<Record<string, string>>;
 }
@@ -398,15 +396,6 @@ const WORTH_A_SUGGESTION = 200;
 
 function unknownKey(name: string, names: readonly string[], advice: KeyAdvice, at: At): void {
   const path = [...at.path, name];
-  if (advice.later?.includes(name)) {
-    at.complaints.push({
-      path,
-      points: "key",
-      fix: "remove it for now",
-      what: (label) => `${label} is not supported by this version of svcd yet`,
-    });
-    return;
-  }
   const glued = /^([\w-]+):\S/.exec(name);
   const instead = advice.instead;
   const fix =

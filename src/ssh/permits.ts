@@ -17,7 +17,19 @@ export type Asked =
 /** They ask svcd, and change nothing anywhere. None reads a file that its words name. */
 export const VIEW_COMMANDS: ReadonlySet<string> = new Set([
   ...["status", "why", "logs", "tail", "pid", "plan", "reread", "avail", "jobs", "history", "idle"],
-  ...["next", "explain", "gpus", "schema", "doctor", "version", "completion", "help", "__complete"],
+  ...[
+    "next",
+    "explain",
+    "gpus",
+    "routes",
+    "tunnels",
+    "schema",
+    "doctor",
+    "version",
+    "completion",
+    "help",
+    "__complete",
+  ],
 ]);
 /** They may stand before the command and take no value, so the word after them is the command for svctl, too. */
 const SWITCHES: ReadonlySet<string> = new Set(["--json", "--no-color", "--no-colour", "--help", "-h", "--version"]);

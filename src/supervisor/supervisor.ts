@@ -598,6 +598,11 @@ export class Supervisor {
     return this.#loop.gpus.held();
   }
 
+  /** Why this machine does not want it (`when:`, no GPU); null: it does, as far as is known. */
+  unmet(service: Service): string | null {
+    return this.#loop.unmet(service);
+  }
+
   /** The GPUs of its present or last run; before the first, those that it would get if it had the machine for itself. */
   gpusOf(name: string): Lease | null {
     const member = this.#loop.members.get(name);
