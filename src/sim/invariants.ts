@@ -17,10 +17,10 @@
  * | 12 | any prefix of the journal is good enough | `sweep.test.ts`; lines lost and torn off in all storms |
  * | 13 | an answer is true on the disk; the last word counts | `people.ts` at each answer, `rest.ts` against `naive.ts` |
  * | 14 | log: stored + dropped = written | not the supervisor's: the keeper's log tests, `test/scenarios/logs` |
- * | 15 | a due job runs once | not the supervisor's yet: tests of `src/schedule/` |
+ * | 15 | a due job runs once | `jobs.test.ts`, `jobs-crash.test.ts`: killed at every action |
  * | 16 | a jump of the wall clock changes nothing | `same-end.test.ts`: the same story with and without |
  * | 17 | unhealthy only after that many failures outside the start period, and only where that restarts | `lives.ts` at each stop that svcd blames on health |
- * | 18 | the proxy routes to what is ready | not yet: there is no proxy |
+ * | 18 | the proxy routes to what is ready | not the supervisor's: tests of `src/gateway/`, stories |
  * | 19 | queues, timers and memory stay bounded | `look.ts` after each step; a long history in `history.test.ts` |
  * | 20 | nobody is delayed: the alarm is the earliest deadline, and who can start does not wait | `look.ts` after each step |
  * | 21 | a second svcd does nothing | not the supervisor's: tests of the lock, stories |

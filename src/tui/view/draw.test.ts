@@ -30,7 +30,7 @@ function box(columns: number, rows: number, around: ConstructorParameters<typeof
       why: "5th failure in a row: exit 1",
       next: "retrying in 54s",
     }),
-    service("score-cpu", { state: "STOPPED", pid: null, since: ago(3 * HOUR), why: "stopped by a person" }),
+    service("score-cpu", { state: "STOPPED", pid: null, since: ago(3 * HOUR), why: "stopped on request" }),
     service("ssh", { state: "SKIPPED", pid: null, since: ago(74 * HOUR), why: "no authorized_keys" }),
     service("tensorboard", { since: ago(50 * MINUTE), health: "unhealthy", phase: "HTTP 503 three times", pid: 7001 }),
     service("vllm", {
