@@ -4,28 +4,29 @@
  */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { isIP, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
 import type { ServiceStatus } from "../control/daemon.ts";
 import type { Log } from "./access-log.ts";
 import { type Activity, isUse } from "./activity.ts";
 import { authorise, type House, type Verdict } from "./authorise.ts";
 import { announcedBytes, type Body, bodyOf, hasBody, SHORT, SHORT_AND_REPEATABLE } from "./body.ts";
-import { originHeaders, preflightHeaders } from "./cors.ts";
+import { preflightHeaders } from "./cors.ts";
 import { type Ending, Forward } from "./forward.ts";
-import { clientHeaders, cookieValues, headersFlaw, upstreamHeaders } from "./headers.ts";
+import { clientHeaders, cookieValues, upstreamHeaders } from "./headers.ts";
 import { type Key, newSession, SESSION_SECONDS } from "./keys.ts";
+import { challenges, type Known, know, patienceMs } from "./known-request.ts";
 import { notReady } from "./not-ready-page.ts";
-import { hostName } from "./origin.ts";
-import { type Facts, readiness, silent } from "./readiness.ts";
+import { lingerFor, refuseRaw } from "./raw-refusal.ts";
+import { type Facts, silent } from "./readiness.ts";
 import { readTarget } from "./request-target.ts";
 import type { Route, Target } from "./routes.ts";
 import type { Settings } from "./settings.ts";
 import { forwardSocket, type OpenSocket } from "./socket-forward.ts";
+import { addressOf, Targets } from "./targets.ts";
 import type { ErrorKind, Traffic } from "./traffic.ts";
 import type { Upstream, Upstreams } from "./upstreams.ts";
-import type { Look, WaitingRoom } from "./waiting-room.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
 export interface Surroundings {
   readonly routeOf: (port: number) => Route | undefined;
@@ -42,23 +43,6 @@ export interface Surroundings {
   readonly log: Log;
 }
 
-interface Known {
-  readonly request: IncomingMessage;
-  readonly route: Route;
-  readonly address: string;
-  readonly isEncrypted: boolean;
-  readonly isBrowser: boolean;
-  readonly throughCloudflare: boolean;
-  readonly startedAt: number;
-  /** It may be written twice: nothing is changed by it. */
-  readonly isRepeatable: boolean;
-  repeats: number;
-  /** Where it was sent and not answered, since it last waited. */
-  readonly tried: Set<string>;
-  readonly cookie: string;
-  readonly extra: string[];
-}
-
 type Through = Extract<Verdict, { is: "through" }>;
 
 const LOOK_EVERY_MS = 1_000;
@@ -68,17 +52,18 @@ const ASK_AGAIN_MS = 250;
 const MOST_REPEATS = 3;
 /** One replica that ended, and others that run: it is asked of those. */
 const REPLICA_MS = 2_000;
-/** What is asked of a service on demand waits at least so long for it. */
-const ON_DEMAND_MS = 600_000;
+const CLOSE: readonly string[] = ["Connection", "close"];
 
 export class Requests {
   readonly #around: Surroundings;
+  readonly #targets: Targets;
   readonly #forwards = new Map<Forward, Key | null>();
   readonly #sockets = new Map<OpenSocket, Key | null>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(around: Surroundings) {
     this.#around = around;
+    this.#targets = new Targets(around);
   }
 
   get underWay(): number {
@@ -112,7 +97,7 @@ export class Requests {
   #request(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     if (this.#around.isLeaving()) response.setHeader("Connection", "close");
     response.sendDate = true;
-    const known = this.#know(request);
+    const known = know(request, this.#around);
     if ("status" in known)
       return this.#say(response, known.status, known.code, known.what, undefined, undefined, known.headers);
     const { route } = known;
@@ -176,7 +161,7 @@ export class Requests {
 
   #upgrade(request: IncomingMessage, client: Duplex, head: Buffer): void {
     client.on("error", () => client.destroy());
-    const known = this.#know(request);
+    const known = know(request, this.#around);
     if ("status" in known) return refuseRaw(client, known.status, known.what);
     const verdict = this.#authorise(known, true);
     if (verdict.is !== "through") {
@@ -193,51 +178,6 @@ export class Requests {
       }
       this.#openSocket(known, client, head, verdict, ready.upstream);
     });
-  }
-
-  /** What every request must be before anything is decided about it. */
-  #know(request: IncomingMessage): Known | { status: number; code: string; what: string; headers?: string[] } {
-    const { headers, rawHeaders, socket } = request;
-    const flaw = headersFlaw(rawHeaders, request.httpVersion);
-    if (flaw !== null) return { status: flaw.status, code: "bad_request", what: flaw.why };
-    const host = headers.host ?? "";
-    if (hostName(host) === null && host !== "")
-      return { status: 400, code: "bad_request", what: "the Host header is not a host" };
-    const route = this.#around.routeOf(socket.localPort ?? 0);
-    if (route === undefined) return { status: 404, code: "no_route", what: "nothing is exposed on this port" };
-    const peer = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    const isEncryptedHere = (socket as TLSSocket).encrypted === true;
-    const throughCloudflare = headers["cf-ray"] !== undefined;
-    // Only a tunnel that ends on this machine is believed who it speaks for.
-    const tunnel = throughCloudflare && (peer.startsWith("127.") || peer === "::1");
-    const claimed = headers["cf-connecting-ip"];
-    const address = tunnel && typeof claimed === "string" && isIP(claimed) !== 0 ? claimed : peer;
-    const saysHttps = tunnel && String(headers["cf-visitor"] ?? headers["x-forwarded-proto"] ?? "").includes("https");
-    if (this.#around.isTlsOn() && !isEncryptedHere && !saysHttps) {
-      const target = readTarget(request.url ?? "", host);
-      if (!target.ok || host === "") return { status: 400, code: "bad_request", what: "this port speaks HTTPS" };
-      const location = ["Location", `https://${host}${target.target.path}`, "Connection", "close"];
-      return { status: 308, code: "https", what: "this port speaks HTTPS", headers: location };
-    }
-    const isEncrypted = isEncryptedHere || saysHttps;
-    const { cookieLabel } = this.#around.settings;
-    return {
-      request,
-      route,
-      address,
-      isEncrypted,
-      isBrowser: headers["sec-fetch-dest"] === "document" || (headers.accept ?? "").includes("text/html"),
-      throughCloudflare,
-      startedAt: performance.now(),
-      isRepeatable:
-        (patienceMs(route) > 0 || route.targets.length > 1) &&
-        (isSafe(request.method) || isListed(request.url ?? "", route.idempotent)),
-      repeats: 0,
-      tried: new Set(),
-      // Browsers take a cookie of the first name over TLS only, and from nobody but this very host.
-      cookie: isEncrypted ? `__Host-${cookieLabel}_auth_token` : `${cookieLabel}_auth_token`,
-      extra: originHeaders(headers.origin, route.cors),
-    };
   }
 
   #authorise(known: Known, isUpgrade: boolean): Verdict {
@@ -272,71 +212,23 @@ export class Requests {
     then: (ready: { is: "ready"; upstream: Upstream } | { is: "not"; facts: Facts }) => void,
   ): void {
     const { route } = known;
-    const seen = this.#ready(route);
+    const seen = this.#targets.ready(route);
     if (seen.is === "ready") return then(seen);
-    if (route.start === "on-demand") this.#demand(route);
+    if (route.start === "on-demand") this.#targets.demand(route);
     const holdMs = patienceMs(route);
     // A person is shown what it is busy with instead of an empty page.
     if (holdMs === 0 || (known.isBrowser && known.request.method === "GET")) return then(seen);
     const leave = this.#around.waiting.enter(
-      () => this.#lookAt(route),
+      () => this.#targets.lookAt(route),
       holdMs,
       () => {
         client.off("close", leave!);
-        then(this.#ready(route));
+        then(this.#targets.ready(route));
       },
     );
     if (leave === null) return then(seen);
     client.on("close", leave);
   }
-
-  #lookAt(route: Route): Look {
-    const seen = this.#ready(route);
-    if (seen.is === "ready") return "go";
-    if (route.start !== "on-demand") return seen.willBe ? "wait" : "give up";
-    this.#demand(route);
-    return seen.willBe || this.#canBeStarted(route) ? "wait" : "give up";
-  }
-
-  /** One that has given up, or is disabled, is nobody to wait for. */
-  #canBeStarted({ targets }: Route): boolean {
-    return targets.some(({ service }) => {
-      const status = service === null ? undefined : this.#around.statusOf(service);
-      return status?.enabled === true && ["STOPPED", "EXITED", "STOPPING"].includes(status.state);
-    });
-  }
-
-  #ready(route: Route): { is: "ready"; upstream: Upstream } | { is: "not"; facts: Facts; willBe: boolean } {
-    const good: Target[] = [];
-    let not: { is: "not"; facts: Facts; willBe: boolean } | null = null;
-    for (const target of route.targets) {
-      const seen = target.service === null ? { is: "try" as const } : readiness(this.#around.statusOf(target.service));
-      if (seen.is === "try") good.push(target);
-      else if (not === null || (seen.willBe && !not.willBe))
-        not = { is: "not", facts: seen.facts, willBe: seen.willBe };
-    }
-    return good.length > 0 || not === null ? { is: "ready", upstream: this.#around.upstreams.leastBusy(good) } : not;
-  }
-
-  #good({ targets }: Route): readonly Target[] {
-    return targets.filter(({ service }) => service === null || readiness(this.#around.statusOf(service)).is === "try");
-  }
-
-  /** Whoever asks for a service on demand starts it. */
-  #demand(route: Route): void {
-    for (const { service } of route.targets) {
-      const status = service === null ? undefined : this.#around.statusOf(service);
-      if (status === undefined || !["STOPPED", "EXITED"].includes(status.state) || !status.enabled) continue;
-      if (this.#demanded.has(status.name)) continue;
-      this.#demanded.add(status.name);
-      this.#around.log.info(`${status.name} is started: somebody asks for it`);
-      this.#around
-        .startService(status.name)
-        .catch((error: Error) => this.#around.log.warn(`${status.name} cannot be started: ${error.message}`))
-        .finally(() => setTimeout(() => this.#demanded.delete(status.name), 1_000));
-    }
-  }
-  readonly #demanded = new Set<string>();
 
   // --- through -----------------------------------------------------------------------------------------------------------
 
@@ -442,7 +334,7 @@ export class Requests {
     const isWhole = body === null || Buffer.isBuffer(body) || !body.destroyed;
     // One that refuses has nothing to do and would be the first choice again.
     known.tried.add(addressOf(upstream.target));
-    const others = this.#good(route).filter((target) => !known.tried.has(addressOf(target)));
+    const others = this.#targets.good(route).filter((target) => !known.tried.has(addressOf(target)));
     if (others.length > 0 && isWhole && !response.destroyed) {
       const next = this.#around.upstreams.leastBusy(others);
       return this.#forward(known, response, verdict, next, body, maxBodyBytes);
@@ -456,10 +348,10 @@ export class Requests {
     }
     known.tried.clear();
     const askAgainAt = performance.now() + ASK_AGAIN_MS;
-    const look = () => (performance.now() >= askAgainAt ? this.#lookAt(route) : "wait");
+    const look = () => (performance.now() >= askAgainAt ? this.#targets.lookAt(route) : "wait");
     const leave = this.#around.waiting.enter(look, Math.max(0, holdMs - waited) + ASK_AGAIN_MS, () => {
       response.off("close", leave!);
-      const ready = this.#ready(route);
+      const ready = this.#targets.ready(route);
       if (ready.is === "not") return this.#sayNotReady(known, response, ready.facts, verdict.key);
       this.#forward(known, response, verdict, ready.upstream, body, maxBodyBytes);
     });
@@ -596,47 +488,4 @@ export class Requests {
     for (const forward of [...this.#forwards.keys()]) forward.look(now);
     this.cutWhere(({ expiresAt }) => expiresAt !== null && expiresAt <= wallMs);
   }
-}
-
-function addressOf({ host, port }: Target): string {
-  return `${host}:${port}`;
-}
-
-function patienceMs({ holdMs, start }: Route): number {
-  return start === "on-demand" && holdMs === 0 ? ON_DEMAND_MS : holdMs;
-}
-
-function isSafe(method: string | undefined): boolean {
-  return method === "GET" || method === "HEAD" || method === "OPTIONS";
-}
-
-function isListed(url: string, paths: readonly string[]): boolean {
-  return paths.length > 0 && paths.includes(url.split("?", 1)[0]!);
-}
-
-/** Browsers show their box for passwords for the first, and only to a person. */
-function challenges({ isBrowser, route }: Known): string[] {
-  const realm = `realm="${route.name.replace(/[^\x20-\x7e]|["\\]/g, "")}"`;
-  const basic = ["WWW-Authenticate", `Basic ${realm}, charset="UTF-8"`];
-  if (route.auth === "basic" || isBrowser) return basic;
-  return ["WWW-Authenticate", `Bearer ${realm}`];
-}
-
-const LINGER_MS = 2_000;
-const CLOSE: readonly string[] = ["Connection", "close"];
-
-function lingerFor(request: IncomingMessage): void {
-  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  request.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
-}
-
-function refuseRaw(socket: Duplex, status: number, what: string): void {
-  if (!socket.writable) return void socket.destroy();
-  const body = `${JSON.stringify({ error: { message: what } })}\n`;
-  const lines = [`HTTP/1.1 ${status} ${what.replace(/[^\x20-\x7e]/g, "?").slice(0, 100)}`, "Connection: close"];
-  lines.push("Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`);
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
-  // What still comes is not read: a moment for the answer to arrive, then it ends.
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once("close", () => clearTimeout(timer));
 }
