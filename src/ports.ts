@@ -107,6 +107,37 @@ export interface LaunchReport {
   readonly warnings: readonly string[];
 }
 
+/** What services use now, each with everything that its run has started. */
+export interface UsageReport {
+  /** When it was measured: milliseconds of a clock that only goes forward. */
+  readonly atMs: number;
+  /** Of those that run, sorted by name. */
+  readonly services: readonly {
+    readonly name: string;
+    readonly run: number;
+    /** Processor time of all its processes so far; two reports tell the use between them. */
+    readonly cpuMs: number;
+    readonly memoryBytes: number;
+    readonly processes: number;
+  }[];
+}
+
+export interface MachineReport {
+  readonly host: string;
+  /** Over 1, 5 and 15 minutes. */
+  readonly load: readonly number[];
+  readonly processors: number;
+  /** Of all processors since boot; null: not known here. */
+  readonly cpu: { readonly busyMs: number; readonly allMs: number } | null;
+  /** What the machine has, or what the cgroup that svcd is in allows, if that is less. */
+  readonly memory: { readonly totalBytes: number; readonly usedBytes: number; readonly limit: "machine" | "cgroup" };
+  readonly swap: { readonly totalBytes: number; readonly usedBytes: number };
+  /** That svcd and its services write to, one for each file system. */
+  readonly disks: readonly { readonly path: string; readonly totalBytes: number; readonly freeBytes: number }[];
+  /** How long the machine is up. */
+  readonly upMs: number;
+}
+
 /** The same for a run of a job, with its CRON_* environment and standard input. The keeper knows it as `JOB!RUN`. */
 export interface RunLauncher {
   prepareRun(job: JobDefinition, run: RunNumber, cause: Cause, gpus?: Lease): Prepared;

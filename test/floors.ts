@@ -19,8 +19,8 @@ interface Floor {
   readonly pure?: true;
 }
 
-const GROUND = [
-  "src/plan/",
+/** What decides, besides the reading of files. */
+const DECIDING = [
   "src/service/",
   "src/probe/",
   "src/phase/",
@@ -32,6 +32,7 @@ const GROUND = [
   "src/places.ts",
   "src/beat.ts",
 ];
+const GROUND = ["src/plan/", ...DECIDING];
 const CLIENT = [
   "src/control/client.ts",
   "src/control/wire.ts",
@@ -100,18 +101,7 @@ const FLOORS: readonly Floor[] = [
     pure: true,
   },
   {
-    parts: [
-      "src/service/",
-      "src/probe/",
-      "src/phase/",
-      "src/schedule/",
-      "src/recipe/",
-      "src/idle/",
-      "src/gpu/",
-      "src/ports.ts",
-      "src/places.ts",
-      "src/beat.ts",
-    ],
+    parts: DECIDING,
     may: GROUND,
     why: "the ground floor decides and never acts",
     pure: true,

@@ -7,13 +7,13 @@
 import type { GpuReport } from "../gpu/report.ts";
 import type { LogPosition, StreamName } from "../keeper/messages.ts";
 import type { ResolvedExposure } from "../plan/expose.ts";
-import type { LaunchReport } from "../ports.ts";
+import type { LaunchReport, MachineReport, UsageReport } from "../ports.ts";
 import type { Action, ActionResult, PlanReport, Selection, ServiceStatus, StateWord } from "../supervisor/answers.ts";
 import type { JobEvent, JobsDaemon, RunEvent } from "./daemon-jobs.ts";
 
 export type { GpuDevice, GpuHolder, GpuLease, GpuReport } from "../gpu/report.ts";
 export type { Mistake as MistakeReport } from "../plan/mistake.ts";
-export type { LaunchReport } from "../ports.ts";
+export type { LaunchReport, MachineReport, UsageReport } from "../ports.ts";
 export type {
   Action,
   ActionResult,
@@ -127,37 +127,6 @@ export interface ExposedRoute {
   /** null: it cannot be said now, and `problem` says why. */
   readonly exposure: ResolvedExposure | null;
   readonly problem: { readonly what: string; readonly fix: string } | null;
-}
-
-/** What services use now, each with everything that its run has started. */
-export interface UsageReport {
-  /** When it was measured: milliseconds of a clock that only goes forward. */
-  readonly atMs: number;
-  /** Of those that run, sorted by name. */
-  readonly services: readonly {
-    readonly name: string;
-    readonly run: number;
-    /** Processor time of all its processes so far; two reports tell the use between them. */
-    readonly cpuMs: number;
-    readonly memoryBytes: number;
-    readonly processes: number;
-  }[];
-}
-
-export interface MachineReport {
-  readonly host: string;
-  /** Over 1, 5 and 15 minutes. */
-  readonly load: readonly number[];
-  readonly processors: number;
-  /** Of all processors since boot; null: not known here. */
-  readonly cpu: { readonly busyMs: number; readonly allMs: number } | null;
-  /** What the machine has, or what the cgroup that svcd is in allows, if that is less. */
-  readonly memory: { readonly totalBytes: number; readonly usedBytes: number; readonly limit: "machine" | "cgroup" };
-  readonly swap: { readonly totalBytes: number; readonly usedBytes: number };
-  /** That svcd and its services write to, one for each file system. */
-  readonly disks: readonly { readonly path: string; readonly totalBytes: number; readonly freeBytes: number }[];
-  /** How long the machine is up. */
-  readonly upMs: number;
 }
 
 /** Where the output of one run of a service begins in its log. */

@@ -4,22 +4,7 @@
  */
 import { readFileSync, statfsSync, statSync } from "node:fs";
 import { availableParallelism, hostname, loadavg } from "node:os";
-
-export interface MachineReport {
-  readonly host: string;
-  /** Over 1, 5 and 15 minutes. */
-  readonly load: readonly number[];
-  readonly processors: number;
-  /** Busy and all time of all processors since boot, milliseconds: two reports tell the use between them. null: not known. */
-  readonly cpu: { readonly busyMs: number; readonly allMs: number } | null;
-  /** `limit`: what allows no more, "machine" or "cgroup". */
-  readonly memory: { readonly totalBytes: number; readonly usedBytes: number; readonly limit: "machine" | "cgroup" };
-  readonly swap: { readonly totalBytes: number; readonly usedBytes: number };
-  /** One for each file system, by the first of the paths that lies on it. */
-  readonly disks: readonly { readonly path: string; readonly totalBytes: number; readonly freeBytes: number }[];
-  /** How long it has been up, milliseconds. */
-  readonly upMs: number;
-}
+import type { MachineReport } from "../ports.ts";
 
 /** `paths`: where services, state and logs are. */
 export function machineReport(paths: readonly string[], root = ""): MachineReport {

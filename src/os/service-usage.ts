@@ -7,22 +7,10 @@
  * is not counted.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import type { UsageReport } from "../ports.ts";
 
-export interface ServiceUsage {
-  readonly name: string;
-  readonly run: number;
-  /** Processor time of all its processes so far, milliseconds; can go down when one of them ends. */
-  readonly cpuMs: number;
-  /** Resident memory; what processes share is counted for each of them. */
-  readonly memoryBytes: number;
-  readonly processes: number;
-}
-
-export interface UsageReport {
-  /** When it was measured: milliseconds of a clock that only goes forward. */
-  readonly atMs: number;
-  readonly services: readonly ServiceUsage[];
-}
+/** Resident memory; what processes share is counted for each of them. */
+type ServiceUsage = UsageReport["services"][number];
 
 export interface Leader {
   readonly name: string;
