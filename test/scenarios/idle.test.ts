@@ -72,7 +72,8 @@ test("what was used before svcd could look is not taken for idle: after the core
   const rule = `idle: { after: 4s, metrics: "${page.url}" }\n`;
   const box = await Box.open(t, { "web.yaml": text });
   await box.until("web", "RUNNING");
-  await new Promise((done) => setTimeout(done, 5_000)); // It is up for longer than the rule asks.
+  const upMs = async (): Promise<number> => Date.now() - Date.parse((await box.status("web")).since);
+  await box.becomes("it is up for longer than the rule asks", async () => (await upMs()) > 5_000);
   box.write("web.yaml", text + rule);
   const isUsed = async (): Promise<boolean> => {
     const { idle } = await box.control.idle();
